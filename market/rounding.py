@@ -1,0 +1,60 @@
+"""The one module that rounds: prices to ticks, volumes to steps, money to minor units.
+
+A price is the float64 nearest to k · tick; volumes only ever round down; money is integer minor
+units (cents) inside ledgers.
+"""
+
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
+
+
+@lru_cache(maxsize=256)
+def exact(value: float) -> Decimal:
+    """The decimal a person wrote: 0.01 is 1/100, not the float64 next to it."""
+    return Decimal(repr(value))
+
+
+def price_ticks(price: float, tick_size: float) -> int:
+    """How many ticks a price is, to the nearest tick."""
+    return round(price / tick_size)
+
+
+def tick_price(ticks: int, tick_size: float) -> float:
+    """The float64 nearest to `ticks` · `tick_size`."""
+    return float(ticks * exact(tick_size))
+
+
+def floor_ticks(distance: float, tick_size: float) -> int:
+    """Whole ticks in a distance, rounded down; a value within 1e-9 of a tick is that tick."""
+    nearest = round(distance / tick_size)
+    if abs(distance / tick_size - nearest) < 1e-9:
+        return nearest
+    return int(distance // tick_size)
+
+
+def ceil_ticks(distance: float, tick_size: float) -> int:
+    """Whole ticks that cover a distance, rounded up."""
+    return -floor_ticks(-distance, tick_size)
+
+
+def floor_volume(volume_lots: float, step_lots: float) -> float:
+    """The largest multiple of the step that is not above the volume. Never rounds up."""
+    step = exact(step_lots)
+    steps = (Decimal(repr(volume_lots)) / step).to_integral_value(ROUND_DOWN)
+    return float(steps * step)
+
+
+def is_on_step(volume_lots: float, step_lots: float) -> bool:
+    """Whether a volume is a whole number of steps."""
+    return Decimal(repr(volume_lots)) % exact(step_lots) == 0
+
+
+def to_minor(amount: float | Decimal, digits: int) -> int:
+    """Money in integer minor units, half to even."""
+    value = amount if isinstance(amount, Decimal) else Decimal(repr(amount))
+    return int(value.scaleb(digits).to_integral_value(ROUND_HALF_EVEN))
+
+
+def from_minor(minor: int, digits: int) -> float:
+    """The float64 nearest to `minor` / 10^digits."""
+    return float(Decimal(minor).scaleb(-digits))

@@ -1,0 +1,7 @@
+"""The pure core: gate, filters, sizing, guards. Values in, values out; no clock, file or socket.
+
+Forecasts arrive as its own `Forecast`, ATR and EMA in its `MarketView`. Bot, backtest and replay
+call `decide` alike.
+
+May import: `market`.
+"""
