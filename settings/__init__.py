@@ -2,3 +2,8 @@
 
 Only doors (and their tests) import it.
 """
+
+from settings.errors import SettingProblem, SettingsError
+from settings.load import MlSettings, Settings, load_settings
+
+__all__ = ["MlSettings", "SettingProblem", "Settings", "SettingsError", "load_settings"]
