@@ -37,6 +37,8 @@ locks:  ## resolve requirements*.in into pinned, hashed requirements*.txt (needs
 	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --custom-compile-command "make locks" $$name.in -o $$name.txt
 	done
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make locks" benchmarks/requirements.in -o benchmarks/requirements.txt
 
 clean:  ## remove the environment, caches and reports; state, models and settings stay
 	@rm -rf $(VENV) benchmarks/.venv .pytest_cache .mypy_cache .ruff_cache .hypothesis reports
