@@ -61,7 +61,10 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class InstrumentView:
-    """What sizing and stops need of a symbol. `tick_value`: deposit currency per tick and lot."""
+    """What sizing and stops need of a symbol. `tick_value`: deposit currency per tick and lot.
+
+    `commission_per_lot`: deposit currency per lot and side; 0 where the venue does not say.
+    """
 
     symbol: str
     digits: int
@@ -73,6 +76,7 @@ class InstrumentView:
     volume_step: float
     stops_level_points: int
     margin_per_lot: float
+    commission_per_lot: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,49 @@
+"""Reasons against an entry that need the clock, the account or our own trades.
+
+Each is a small function that returns a `Denial` or nothing; `denials` carries all of them.
+"""
+
+from trading.decision.records import DecisionInput, Denial
+from trading.decision.settings import DecisionSettings
+
+
+def denials(now: DecisionInput, settings: DecisionSettings) -> tuple[Denial, ...]:
+    """Every one of this module's rules that speaks against an entry, in fixed order."""
+    found = (rule(now, settings) for rule in _RULES)
+    return tuple(denial for denial in found if denial is not None)
+
+
+def market_closed(now: DecisionInput, _: DecisionSettings) -> Denial | None:
+    if now.session_open:
+        return None
+    return Denial("market_closed", "closed", "open")
+
+
+def stale_quote(now: DecisionInput, _: DecisionSettings) -> Denial | None:
+    """The quote in force must be as young as the bar's close, else nothing opened there."""
+    if now.quote.time_ms >= now.market.close_ms:
+        return None
+    return Denial("stale_quote", now.quote.time_ms, now.market.close_ms)
+
+
+def circuit_breaker(now: DecisionInput, settings: DecisionSettings) -> Denial | None:
+    breaker = settings.circuit_breaker
+    if not breaker.enabled or now.recent_losses < breaker.max_consecutive_losses:
+        return None
+    return Denial("circuit_breaker", now.recent_losses, breaker.max_consecutive_losses)
+
+
+def max_open_positions(now: DecisionInput, settings: DecisionSettings) -> Denial | None:
+    if len(now.open_trades) < settings.max_open_positions:
+        return None
+    return Denial("max_open_positions", len(now.open_trades), settings.max_open_positions)
+
+
+def close_unconfirmed(now: DecisionInput, _: DecisionSettings) -> Denial | None:
+    """The picture of our own trades must be whole before there is another."""
+    if not now.unsettled:
+        return None
+    return Denial("close_unconfirmed", "; ".join(now.unsettled), "nothing unsettled")
+
+
+_RULES = (market_closed, stale_quote, circuit_breaker, max_open_positions, close_unconfirmed)

@@ -1,0 +1,38 @@
+"""Guards that fold over our own finished trades. Pure: the instant is an argument."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from trading.decision.records import ClosedTrade
+
+
+def consecutive_losses(closed_trades: Sequence[ClosedTrade], *, now_ms: int, day_zone: str) -> int:
+    """Losing trades in a row, counted back from the last one closed at or before `now_ms`.
+
+    `closed_trades` are in the order of `closed_ms`. A loss belongs to the local date of its
+    closing deal: those before the last local midnight of `day_zone` do not count. A trade that
+    neither wins nor loses ends the row.
+    """
+    midnight_ms = local_midnight_ms(now_ms, day_zone)
+    losses = 0
+    for trade in reversed(closed_trades):
+        if trade.closed_ms > now_ms:
+            continue
+        if trade.closed_ms < midnight_ms or trade.net_profit >= 0:
+            break
+        losses += 1
+    return losses
+
+
+def local_midnight_ms(now_ms: int, zone: str) -> int:
+    """The start of the local day that holds `now_ms`, as epoch ms, in any host zone."""
+    local = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(_zone(zone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return round(midnight.timestamp() * 1000)
+
+
+@lru_cache(maxsize=8)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
