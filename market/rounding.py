@@ -5,7 +5,11 @@ units (cents) inside ledgers.
 """
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @lru_cache(maxsize=256)
@@ -22,6 +26,16 @@ def price_ticks(price: float, tick_size: float) -> int:
 def tick_price(ticks: int, tick_size: float) -> float:
     """The float64 nearest to `ticks` · `tick_size`."""
     return float(ticks * exact(tick_size))
+
+
+def grid_prices(prices: NDArray[np.float64], tick_size: float) -> NDArray[np.float64]:
+    """Each price moved to the float64 nearest to k · tick; same bits as `tick_price`.
+
+    With the tick as a fraction n/d, k · n and d are exact in float64, so that one correctly
+    rounded division gives the nearest.
+    """
+    tick = Fraction(exact(tick_size))
+    return np.rint(prices / tick_size) * tick.numerator / tick.denominator
 
 
 def floor_ticks(distance: float, tick_size: float) -> int:

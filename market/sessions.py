@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+import numpy as np
+from numpy.typing import NDArray
+
+from market.zones import Int64s, offset_steps
+
 _MINUTES_A_DAY = 1440
+_MINUTES_A_WEEK = 7 * _MINUTES_A_DAY
+_FIRST_MONDAY_MIN = 4 * _MINUTES_A_DAY  # 1970-01-05
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,22 @@ class Sessions:
             day == local.weekday() and start <= minute < end for day, start, end in self.windows
         )
 
+    def are_open(self, instants_ms: Int64s) -> NDArray[np.bool_]:
+        """`is_open` for a column of instants."""
+        utc_s = instants_ms // 1000
+        local_s = utc_s + offset_steps(self.zone).offsets_s(utc_s)
+        minute: Int64s = (local_s // 60 - _FIRST_MONDAY_MIN) % _MINUTES_A_WEEK
+        return _open_minutes(self)[minute]
+
+
+@lru_cache(maxsize=32)
+def _open_minutes(sessions: Sessions) -> NDArray[np.bool_]:
+    """Whether the market is open, for each minute of the local week from Monday on."""
+    is_open = np.zeros(_MINUTES_A_WEEK, dtype=np.bool_)
+    for day, start, end in sessions.windows:
+        is_open[day * _MINUTES_A_DAY + start : day * _MINUTES_A_DAY + end] = True
+    return is_open
+
 
 @lru_cache(maxsize=32)
 def _zone(name: str) -> ZoneInfo:
@@ -38,7 +61,11 @@ ALWAYS_OPEN = Sessions("UTC", tuple((day, 0, _MINUTES_A_DAY) for day in range(7)
 # Sunday 18:00 to Friday 17:00 New York, the wholesale FX week; metals pause 17:00–18:00.
 FX_WEEK = Sessions(
     "America/New_York",
-    (*((day, 0, _MINUTES_A_DAY) for day in range(4)), (4, 0, 17 * 60), (6, 17 * 60, _MINUTES_A_DAY)),
+    (
+        *((day, 0, _MINUTES_A_DAY) for day in range(4)),
+        (4, 0, 17 * 60),
+        (6, 17 * 60, _MINUTES_A_DAY),
+    ),
 )
 METALS_WEEK = Sessions(
     "America/New_York",

@@ -1,0 +1,8 @@
+"""Where bars come from: files, Binance, a bridge, the generated market.
+
+Each source normalises once: prices on the instrument's grid, volume and spread as int64, instants
+as epoch ms UTC. What cannot be true is refused, never repaired.
+
+    SourceError          a file or a service that cannot give what was asked
+      BinanceError       Binance refused, or did not answer
+"""
