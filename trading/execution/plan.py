@@ -1,0 +1,100 @@
+"""From intents to order requests: anchors distances on the quote, rounds, names. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from broker.contract.constants import Filling, OrderType
+from broker.contract.marks import comment_of, magic_of
+from broker.contract.messages import OrderRequest, SymbolSpec
+from market.instrument import FILL_FOK_BIT, FILL_IOC_BIT
+from market.rounding import ceil_ticks, price_ticks, tick_price
+from trading.decision.records import Close, Decision, Enter, OpenTrade, Quote, Side
+
+
+@dataclass(frozen=True, slots=True)
+class IntentIdentity:
+    """How one intent is recognised: by us (`client_id`) and at the venue (`magic`, `comment`)."""
+
+    client_id: str
+    magic: int
+    comment: str
+
+
+def plan(
+    decision: Decision,
+    quote: Quote,
+    spec: SymbolSpec,
+    *,
+    strategy_id: int,
+    valid_for_ms: int,
+    open_trades: Sequence[OpenTrade] = (),
+) -> tuple[OrderRequest, ...]:
+    """One order request per intent, in the decision's order.
+
+    `open_trades` holds the positions that its Close intents name; `KeyError` if one is missing.
+    `valid_for_ms` counts from the quote: later than that the bridge drops the request.
+    """
+    held = {trade.position_id: trade for trade in open_trades}
+    requests = []
+    for leg, intent in enumerate(decision.intents):
+        if isinstance(intent, Close):
+            trade = held[intent.position_id]
+            side, volume = Side(-trade.side), trade.volume_lots
+        else:
+            side, volume = intent.side, intent.volume_lots
+        sl, tp = stop_prices(intent, quote, spec) if isinstance(intent, Enter) else (None, None)
+        identity = intent_identity(
+            strategy_id, decision.symbol, decision.bar_open_ms, side=side, leg=leg
+        )
+        requests.append(
+            OrderRequest(
+                symbol=decision.symbol,
+                type=OrderType.BUY if side is Side.BUY else OrderType.SELL,
+                volume=volume,
+                client_id=identity.client_id,
+                magic=identity.magic,
+                comment=identity.comment,
+                type_filling=filling(spec.filling_mode),
+                sl=sl,
+                tp=tp,
+                deviation=max(1, round((quote.ask - quote.bid) / spec.point)),
+                position=intent.position_id if isinstance(intent, Close) else None,
+                valid_until_msc=quote.time_ms + valid_for_ms,
+            )
+        )
+    return tuple(requests)
+
+
+def stop_prices(entry: Enter, quote: Quote, spec: SymbolSpec) -> tuple[float, float]:
+    """(stop, target) prices: a long from the ask, a short from the bid it is expected to fill at.
+
+    Both are whole ticks, rounded away from the entry, so never inside the venue's stops level.
+    """
+    tick = spec.trade_tick_size
+    anchor = price_ticks(quote.ask if entry.side is Side.BUY else quote.bid, tick)
+    sl = anchor - entry.side * ceil_ticks(entry.sl_distance, tick)
+    tp = anchor + entry.side * ceil_ticks(entry.tp_distance, tick)
+    return tick_price(sl, tick), tick_price(tp, tick)
+
+
+def filling(filling_mode: int) -> Filling:
+    """The filling policy to ask for, from the symbol's bitmask: all or nothing where it can be."""
+    if filling_mode & FILL_FOK_BIT:
+        return Filling.FOK
+    if filling_mode & FILL_IOC_BIT:
+        return Filling.IOC
+    return Filling.RETURN
+
+
+def intent_identity(
+    strategy_id: int, symbol: str, bar_open_ms: int, *, side: Side, leg: int
+) -> IntentIdentity:
+    """The same intent always has the same names: asked again, it is recognised, never doubled.
+
+    Magic and comment as docs/bridge.md A.8: the strategy in the upper half of the magic, the
+    CRC-32 of the client id below; the comment carries a hash, for venues that keep comments.
+    """
+    bar = datetime.fromtimestamp(bar_open_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S")
+    client_id = f"{strategy_id}-{symbol}-{bar}-{side.name}-{leg}"
+    return IntentIdentity(client_id, magic_of(strategy_id, client_id), comment_of(client_id))

@@ -1,0 +1,154 @@
+"""What a run came to: one definition of every figure, for paper and backtest.
+
+Percentages are in `*_pct`; `win_rate` is a share. A figure that does not exist is null, and
+`notes` says why. Drawdown and Sharpe come from marked-to-market equity, see `trading.equity`.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from broker.contract.constants import DealType
+from broker.contract.messages import Deal
+from market.bars import Bars
+from trading.canonical import deal_line, sha256_lines
+from trading.decision.records import ClosedTrade, InstrumentView
+from trading.equity import EquityCurve, equity_curve
+from trading.views import closed_trades
+
+_DAY_MS = 86_400_000
+_USUAL_CAUSES = (
+    "usual causes: features that see the future (a forming higher-timeframe bar, a swing at its "
+    "formation), bars that the model was trained on, shuffled or unpurged splits, costs left out"
+)
+
+
+def summarise(
+    lines: Iterable[str],
+    deals: Sequence[Deal],
+    bars: Bars,
+    instrument: InstrumentView,
+    *,
+    strategy_id: int,
+    initial_balance: float,
+    final_equity: float,
+    data_sha256: str,
+    decision_ms: Sequence[float] = (),
+    days_a_year: int = 365,
+) -> dict[str, Any]:
+    """The summary of one run, ready for JSON.
+
+    `lines`: canonical decision lines, oldest first; `deals`: all of the account's in (time,
+    ticket) order; `bars`: the decided range; `final_equity`: the account's own, after the last
+    decision's orders. Positions open at the end stay open: they count in the equity only.
+    """
+    counted = _count(lines)
+    traded = [deal for deal in deals if deal.type in (DealType.BUY, DealType.SELL)]
+    trades = closed_trades(traded, strategy_id)
+    curve = equity_curve(traded, bars, instrument, initial_balance=initial_balance)
+    notes: dict[str, str] = {}
+    summary: dict[str, Any] = {
+        "bars": len(bars),
+        "decisions": counted.decisions,
+        "orders": counted.orders,
+        "deals": len(traded),
+        "denials": dict(sorted(counted.denials.items())),
+        **_trade_figures(trades, notes),
+        "max_drawdown_pct": 100 * float(curve.drawdown.max(initial=0.0)),
+        "sharpe": _sharpe(curve, initial_balance, days_a_year, notes),
+        "initial_balance": initial_balance,
+        "final_equity": final_equity,
+        **_latency(decision_ms, notes),
+        "decisions_sha256": counted.sha256,
+        "deals_sha256": sha256_lines(deal_line(deal) for deal in traded),
+        "data_sha256": data_sha256,
+    }
+    return summary | {"alarms": alarms(summary), "notes": notes}
+
+
+def alarms(summary: dict[str, Any]) -> list[str]:
+    """In words, what about these figures is probably wrong (docs on honest numbers)."""
+    checks = (
+        ("sharpe", 5.0, "Sharpe ratio {:.1f} is above 5"),
+        ("profit_factor", 4.0, "profit factor {:.2f} is above 4"),
+        ("win_rate", 0.75, "win rate {:.1%} is above 75 %"),
+    )
+    found = [
+        f"{text.format(summary[key])}: something is probably wrong; {_USUAL_CAUSES}"
+        for key, limit, text in checks
+        if summary[key] is not None and summary[key] > limit
+    ]
+    if summary["trades"] < 30:
+        found.append(f"{summary['trades']} trades are fewer than 30: these figures prove nothing")
+    return found
+
+
+@dataclass(slots=True)
+class _Counted:
+    decisions: int
+    orders: int
+    denials: Counter[str]
+    sha256: str
+
+
+def _count(lines: Iterable[str]) -> _Counted:
+    counted = _Counted(0, 0, Counter(), "")
+
+    def each() -> Iterable[str]:
+        for line in lines:
+            words = json.loads(line)
+            counted.decisions += 1
+            counted.orders += len(words["intents"])
+            counted.denials.update({rule for rule, _, _ in words["denials"]})
+            yield line
+
+    counted.sha256 = sha256_lines(each())
+    return counted
+
+
+def _trade_figures(trades: Sequence[ClosedTrade], notes: dict[str, str]) -> dict[str, Any]:
+    nets = [trade.net_profit for trade in trades]
+    won = math.fsum(net for net in nets if net > 0)
+    lost = -math.fsum(net for net in nets if net < 0)
+    if not trades:
+        notes["win_rate"] = "no finished trade"
+    if lost == 0:
+        notes["profit_factor"] = "no losing trade" if trades else "no finished trade"
+    return {
+        "trades": len(trades),
+        "win_rate": sum(net > 0 for net in nets) / len(nets) if nets else None,
+        "profit_factor": won / lost if lost > 0 else None,
+        "net_profit": round(won - lost, 8),
+    }
+
+
+def _sharpe(
+    curve: EquityCurve, initial_balance: float, days_a_year: int, notes: dict[str, str]
+) -> float | None:
+    """Mean over standard deviation of daily returns (UTC days), times √`days_a_year`."""
+    day = (curve.time_ms - 1) // _DAY_MS
+    last_of_day = np.r_[day[1:] != day[:-1], True] if len(day) else np.zeros(0, dtype=np.bool_)
+    equity = np.r_[initial_balance, curve.close[last_of_day]]
+    if len(equity) < 3 or (equity <= 0).any():
+        notes["sharpe"] = "needs two days or more of equity above 0"
+        return None
+    returns = equity[1:] / equity[:-1] - 1
+    deviation = float(returns.std(ddof=1))
+    if deviation == 0:
+        notes["sharpe"] = "daily equity does not move"
+        return None
+    return float(returns.mean()) / deviation * math.sqrt(days_a_year)
+
+
+def _latency(decision_ms: Sequence[float], notes: dict[str, str]) -> dict[str, float | None]:
+    keys = ("decision_ms_p50", "decision_ms_p99")
+    if not decision_ms:
+        notes.update(dict.fromkeys(keys, "not measured"))
+        return dict.fromkeys(keys)
+    p50, p99 = np.percentile(decision_ms, [50, 99])
+    return {keys[0]: float(p50), keys[1]: float(p99)}

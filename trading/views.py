@@ -1,0 +1,244 @@
+"""The one place that turns the venue's words into the core's: for bot, backtest and replay."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from broker.contract.constants import DealEntry, DealReason, DealType, PositionType
+from broker.contract.messages import Account, Deal, Position, Snapshot, SymbolSpec, Tick
+from market.bars import Bars, utc_text
+from market.instrument import CalcMode
+from trading.decision.guards import consecutive_losses
+from trading.decision.records import (
+    AccountView,
+    ClosedTrade,
+    DecisionInput,
+    Forecast,
+    InstrumentView,
+    MarketView,
+    OpenTrade,
+    Quote,
+    Side,
+)
+
+INPUT_SCHEMA = 1
+
+_WITHOUT_LEVERAGE = (CalcMode.FOREX_NO_LEVERAGE, CalcMode.CFD, CalcMode.CFD_INDEX)
+_SERVER_REASONS = (DealReason.ROLLOVER, DealReason.VMARGIN, DealReason.SPLIT)
+
+
+def is_ours(magic: int, strategy_id: int) -> bool:
+    """Whether an order, position or opening deal bears this strategy's mark."""
+    return magic >> 32 == strategy_id
+
+
+def decision_input(
+    market: MarketView,
+    forecast: Forecast | None,
+    missing_feature: str,
+    snapshot: Snapshot,
+    instrument: InstrumentView,
+    book: "TradeBook",
+    *,
+    day_zone: str,
+    session_open: bool,
+) -> DecisionInput:
+    """Everything `decide` may look at: one snapshot at the bar's close, and our trades' story."""
+    mine = open_trades(snapshot.positions, book.strategy_id)
+    losses = consecutive_losses(book.closed, now_ms=market.close_ms, day_zone=day_zone)
+    return DecisionInput(
+        schema=INPUT_SCHEMA,
+        market=market,
+        forecast=forecast,
+        missing_feature=missing_feature,
+        quote=quote(snapshot.tick),
+        account=account_view(snapshot.account),
+        instrument=instrument,
+        open_trades=mine,
+        recent_losses=losses,
+        session_open=session_open,
+        unsettled=book.unsettled(mine),
+    )
+
+
+def market_view(bars: Bars, row: int, *, atr: float, ema200: float, floor: float) -> MarketView:
+    """Bar `row` with what the gate needs of its past."""
+    open_ms = int(bars.open_ms[row])
+    return MarketView(
+        symbol=bars.symbol,
+        open_ms=open_ms,
+        close_ms=open_ms + bars.timeframe.ms,
+        open=float(bars.open[row]),
+        high=float(bars.high[row]),
+        low=float(bars.low[row]),
+        close=float(bars.close[row]),
+        spread_points=int(bars.spread_points[row]),
+        atr=float(atr),
+        ema200=float(ema200),
+        margin_floor=float(floor),
+    )
+
+
+def quote(tick: Tick) -> Quote:
+    return Quote(tick.time_msc, tick.bid, tick.ask)
+
+
+def account_view(account: Account) -> AccountView:
+    return AccountView(account.balance, account.equity, account.margin_free)
+
+
+def instrument_view(
+    spec: SymbolSpec, tick: Tick, leverage: int, *, commission_per_lot: float = 0.0
+) -> InstrumentView:
+    """The specification as sizing needs it. Read anew for each decision: tick value moves.
+
+    `commission_per_lot` (per side) is not in the venue's specification; it is known from settings.
+    """
+    return InstrumentView(
+        symbol=spec.symbol,
+        digits=spec.digits,
+        point=spec.point,
+        tick_size=spec.trade_tick_size,
+        tick_value=spec.trade_tick_value,
+        volume_min=spec.volume_min,
+        volume_max=spec.volume_max,
+        volume_step=spec.volume_step,
+        stops_level_points=spec.trade_stops_level,
+        margin_per_lot=margin_per_lot(spec, tick.ask, leverage),
+        commission_per_lot=commission_per_lot,
+    )
+
+
+def margin_per_lot(spec: SymbolSpec, price: float, leverage: int) -> float:
+    """Deposit currency bound by one lot: its worth, divided by leverage where the mode has it.
+
+    The venue's own margin rates are not in `symbol_info`; it has the last word (retcode 10019).
+    """
+    if spec.trade_calc_mode == CalcMode.FUTURES:
+        return spec.margin_initial
+    worth = price / spec.trade_tick_size * spec.trade_tick_value
+    return worth if spec.trade_calc_mode in _WITHOUT_LEVERAGE else worth / leverage
+
+
+def open_trades(positions: Iterable[Position], strategy_id: int) -> tuple[OpenTrade, ...]:
+    """Our own positions, oldest first."""
+    mine = (_open_trade(each) for each in positions if is_ours(each.magic, strategy_id))
+    return tuple(sorted(mine, key=lambda trade: (trade.opened_ms, trade.position_id)))
+
+
+def _open_trade(position: Position) -> OpenTrade:
+    return OpenTrade(
+        position_id=position.identifier,
+        side=Side.BUY if position.type == PositionType.BUY else Side.SELL,
+        volume_lots=position.volume,
+        price_open=position.price_open,
+        sl=position.sl,
+        tp=position.tp,
+        opened_ms=position.time_msc,
+        profit=position.profit,
+        swap=position.swap,
+    )
+
+
+@dataclass(slots=True)
+class _Ledger:
+    """The deals of one of our positions so far."""
+
+    side: Side
+    opened_ms: int
+    volume: float = 0.0
+    cost_in: float = 0.0
+    closed_volume: float = 0.0
+    cost_out: float = 0.0
+    net: float = 0.0
+
+
+class TradeBook:
+    """Our own trades as a fold over deals: feed each deal once or often, in (time, ticket) order.
+
+    A position is ours if its opening deal bears our mark; closing deals made by the venue bear no
+    magic and are attributed by `position_id`. Feeding a deal seen before changes nothing.
+    """
+
+    def __init__(self, strategy_id: int) -> None:
+        self.strategy_id = strategy_id
+        self.closed: list[ClosedTrade] = []
+        self._open: dict[int, _Ledger] = {}
+        self._seen: set[int] = set()
+
+    def add(self, deals: Iterable[Deal]) -> None:
+        for deal in deals:
+            if deal.ticket not in self._seen:
+                self._seen.add(deal.ticket)
+                self._fold(deal)
+
+    def unsettled(self, positions: Sequence[OpenTrade]) -> tuple[str, ...]:
+        """What deals and snapshot disagree about: positions without closing or opening deal."""
+        held = {trade.position_id: trade.opened_ms for trade in positions}
+        gone = {each: ledger.opened_ms for each, ledger in self._open.items() if each not in held}
+        strange = {each: opened for each, opened in held.items() if each not in self._open}
+        return tuple(
+            [
+                f"no closing deal of the position opened {utc_text(at)}"
+                for at in sorted(gone.values())
+            ]
+            + [
+                f"no opening deal of the position of {utc_text(at)}"
+                for at in sorted(strange.values())
+            ]
+        )
+
+    def _fold(self, deal: Deal) -> None:
+        if deal.type not in (DealType.BUY, DealType.SELL):
+            return
+        if deal.position_id not in self._open:
+            if deal.entry is not DealEntry.IN or not is_ours(deal.magic, self.strategy_id):
+                return
+            side = Side.BUY if deal.type == DealType.BUY else Side.SELL
+            self._open[deal.position_id] = _Ledger(side, deal.time_msc)
+        ledger = self._open[deal.position_id]
+        ledger.net += deal.profit + deal.swap + deal.commission + deal.fee
+        if deal.entry is DealEntry.IN:
+            ledger.volume += deal.volume
+            ledger.cost_in += deal.volume * deal.price
+        else:
+            ledger.closed_volume += deal.volume
+            ledger.cost_out += deal.volume * deal.price
+            if round(ledger.closed_volume - ledger.volume, 8) >= 0:
+                self._close(ledger, deal)
+
+    def _close(self, ledger: _Ledger, last: Deal) -> None:
+        del self._open[last.position_id]
+        net_profit = round(ledger.net, 8)  # sums of minor units: drop what float addition left
+        self.closed.append(
+            ClosedTrade(
+                position_id=last.position_id,
+                side=ledger.side,
+                volume_lots=ledger.volume,
+                opened_ms=ledger.opened_ms,
+                closed_ms=last.time_msc,
+                price_open=ledger.cost_in / ledger.volume,
+                price_close=ledger.cost_out / ledger.closed_volume,
+                net_profit=net_profit,
+                close_type=close_type(last, net_profit, self.strategy_id),
+            )
+        )
+
+
+def closed_trades(deals: Iterable[Deal], strategy_id: int) -> tuple[ClosedTrade, ...]:
+    """Our own finished trades, in the order of their last deals."""
+    book = TradeBook(strategy_id)
+    book.add(deals)
+    return tuple(book.closed)
+
+
+def close_type(deal: Deal, net_profit: float, strategy_id: int) -> str:
+    """Why a trade ended, from the closing deal's reason alone (B21); never from prices."""
+    if deal.reason == DealReason.SL:
+        return "SL_TRAIL" if net_profit > 0 else "SL_LOSS"
+    if deal.reason == DealReason.TP:
+        return "TP_HIT"
+    if deal.reason == DealReason.SO:
+        return "STOP_OUT"
+    if deal.reason == DealReason.EXPERT:
+        return "ML_EXIT" if is_ours(deal.magic, strategy_id) else "EXTERNAL_BOT"
+    return "SERVER" if deal.reason in _SERVER_REASONS else "MANUAL"
