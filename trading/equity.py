@@ -75,11 +75,10 @@ def _flows(deals: Sequence[Deal]) -> _Flows:
     for i, deal in enumerate(deals):
         volume, cost = opened.get(deal.position_id, (0.0, 0.0))
         opens = deal.entry is DealEntry.IN
-        if opens:
-            opened[deal.position_id] = (volume + deal.volume, cost + deal.volume * deal.price)
         price = deal.price if opens or volume == 0 else cost / volume
-        column = 0 if (deal.type == DealType.BUY) == opens else 2
         lots = deal.volume if opens else -deal.volume
+        opened[deal.position_id] = (volume + lots, cost + lots * price)
+        column = 0 if (deal.type == DealType.BUY) == opens else 2
         books[i, column : column + 2] = lots, lots * price
     return _Flows(
         time_ms=np.array([deal.time_msc for deal in deals], dtype=np.int64),

@@ -197,6 +197,8 @@ class TradeBook:
             self._open[deal.position_id] = _Ledger(side, deal.time_msc)
         ledger = self._open[deal.position_id]
         ledger.net += deal.profit + deal.swap + deal.commission + deal.fee
+        if deal.reason == DealReason.ROLLOVER:  # swap by re-opening: the trade goes on
+            return
         if deal.entry is DealEntry.IN:
             ledger.volume += deal.volume
             ledger.cost_in += deal.volume * deal.price
