@@ -1,0 +1,145 @@
+"""Bars as the terminal sees them: integer ticks, the quote in force, and which bar is where.
+
+A bar is two events (rules 1 and 2 of "paper equals the backtest"): its first tick at its open,
+and its interior, one atomic step at its close, stamped close − 1 ms. Between events a quote holds:
+
+- from a bar's first tick: bid = open, ask = open + the spread of the bar before, time = open;
+- from a bar's close until the next first tick: bid = close, ask = close + its own spread,
+  time = close − 1 ms. Such a quote is not `live`: nothing trades on it.
+"""
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+import numpy as np
+
+from market.bars import Bars
+from market.fills import NO_EXIT, STOP, first_exit, ticks
+from market.instrument import Instrument
+
+NEVER = 1 << 62
+_LOOK_AHEAD_ROWS = 64
+
+
+class QuoteTicks(NamedTuple):
+    """A quote in ticks. `live`: a bar is running, so the quote can be traded on."""
+
+    time_ms: int
+    bid: int
+    ask: int
+    live: bool
+
+
+class Feed:
+    """The bars of one symbol. Finer bars would make a feed of their own with the same methods."""
+
+    __slots__ = (
+        "_quote", "_quote_at_ms", "arrays", "bars", "close", "high", "low", "open", "open_ms",
+        "spread", "step_ms",
+    )  # fmt: skip
+
+    def __init__(self, bars: Bars, instrument: Instrument) -> None:
+        self.bars = bars
+        self.step_ms = bars.timeframe.ms
+        open_t, high_t, low_t, close_t, spread_t = ticks(
+            bars, instrument.tick_size, instrument.point
+        )
+        self.arrays = (open_t, high_t, low_t, spread_t)
+        # A memoryview hands out Python integers, several times faster than a numpy scalar.
+        self.open_ms = np.ascontiguousarray(bars.open_ms, dtype=np.int64).data
+        self.open, self.high, self.low = open_t.data, high_t.data, low_t.data
+        self.close, self.spread = close_t.data, spread_t.data
+        self._quote_at_ms = -1
+        self._quote: QuoteTicks | None = None
+
+    def __len__(self) -> int:
+        return len(self.open_ms)
+
+    @property
+    def end_ms(self) -> int:
+        """Close of the last bar."""
+        return self.open_ms[-1] + self.step_ms if len(self) else 0
+
+    def opened(self, instant_ms: int) -> int:
+        """How many bars have opened at or before an instant."""
+        return bisect_right(self.open_ms, instant_ms)
+
+    def closed(self, instant_ms: int) -> int:
+        """How many bars have closed at or before an instant."""
+        return bisect_right(self.open_ms, instant_ms - self.step_ms)
+
+    def spread_before(self, row: int) -> int:
+        """The spread in ticks in force at the first tick of a row."""
+        return self.spread[row - 1] if row > 0 else self.spread[row]
+
+    def ahead(self, instant_ms: int) -> tuple[int, bool]:
+        """First row with an event after an instant, and whether its first tick is over."""
+        row = self.opened(instant_ms) - 1
+        if row >= 0 and instant_ms < self.open_ms[row] + self.step_ms:
+            return row, True
+        return row + 1, False
+
+    def quote(self, instant_ms: int) -> QuoteTicks | None:
+        """The quote in force at an instant, after its events; None before the first bar."""
+        if instant_ms != self._quote_at_ms:
+            self._quote_at_ms, self._quote = instant_ms, self._quote_at(instant_ms)
+        return self._quote
+
+    def close_quote(self, row: int) -> QuoteTicks:
+        """The quote at the end of a row's interior."""
+        bid = self.close[row]
+        return QuoteTicks(self.open_ms[row] + self.step_ms - 1, bid, bid + self.spread[row], False)
+
+    def _quote_at(self, instant_ms: int) -> QuoteTicks | None:
+        row = self.opened(instant_ms) - 1
+        if row < 0:
+            return None
+        opened_ms = self.open_ms[row]
+        if instant_ms >= opened_ms + self.step_ms:
+            return self.close_quote(row)
+        bid = self.open[row]
+        return QuoteTicks(opened_ms, bid, bid + self.spread_before(row), True)
+
+
+class Watch:
+    """A stop and a target on a feed, and the first event that touches one. 0 is no level.
+
+    The only rule is `market.fills.first_exit`. A pending order is watched as the position whose
+    stop or target it would be: a buy stop triggers where a short's stop does.
+    """
+
+    __slots__ = ("_past_first", "_row", "ambiguous", "at_open", "feed", "fill", "instant_ms",
+                 "is_stop", "side", "sl", "tp")  # fmt: skip
+
+    def __init__(self, feed: Feed, side: int, sl: int, tp: int, start: tuple[int, bool]) -> None:
+        """`start`: the first row to look at, and whether its first tick is over."""
+        self.feed, self.side, self.sl, self.tp = feed, side, sl, tp
+        self._row, self._past_first = start
+        self.instant_ms = NEVER
+        self.fill = 0
+        self.is_stop = self.at_open = self.ambiguous = False
+
+    def next_ms(self, to_ms: int) -> int:
+        """When a level is touched; `NEVER` while nothing does at or before `to_ms`.
+
+        The search runs a little ahead and is remembered: the bars will not change.
+        """
+        if self.instant_ms == NEVER and (self.sl or self.tp):
+            self._search(to_ms)
+        return self.instant_ms
+
+    def _search(self, to_ms: int) -> None:
+        feed, first = self.feed, self._row
+        last = feed.opened(to_ms)
+        if last <= first:
+            return
+        last = min(len(feed), max(last, first + _LOOK_AHEAD_ROWS))
+        row, fill, kind, at_open, ambiguous = first_exit(
+            self.side, self.sl, self.tp, *feed.arrays, first, last, self._past_first
+        )
+        if kind == NO_EXIT:
+            self._row, self._past_first = last, False
+            return
+        self.fill, self.is_stop = int(fill), kind == STOP
+        self.at_open, self.ambiguous = bool(at_open), bool(ambiguous)
+        self.instant_ms = feed.open_ms[row] + (0 if at_open else feed.step_ms)

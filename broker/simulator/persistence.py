@@ -1,0 +1,167 @@
+"""The terminal's snapshot: one SQLite file, each order and deal written once, state in one row.
+
+A save appends what is new since the last one and replaces the small state row in one transaction,
+so it costs the same however long the ledger is, and a crash leaves the save before.
+"""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from broker.contract.constants import (
+    DealEntry,
+    DealReason,
+    DealType,
+    Filling,
+    OrderType,
+    TypeTime,
+)
+from broker.simulator.book import Book
+from broker.simulator.feed import Watch
+from broker.simulator.records import DealRow, OpenPosition, OrderRow, WorkingOrder
+from broker.simulator.trading_desk import trigger_watch
+
+SCHEMA = 1
+_ENUMS: dict[str, dict[str, type]] = {
+    "deals": {"type": DealType, "entry": DealEntry, "reason": DealReason, "ambiguous": bool},
+    "orders": {
+        "type": OrderType, "type_time": TypeTime, "type_filling": Filling, "reason": DealReason,
+    },
+}  # fmt: skip
+_POSITION = tuple(name for name in OpenPosition.__slots__ if name not in ("watch",))
+
+
+class SnapshotError(RuntimeError):
+    """A snapshot that cannot be used. Says which file, what was expected, what to do."""
+
+
+class SnapshotStore:
+    """The file of one terminal. Refuses a file that another market, account or seed wrote."""
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path = path
+        try:
+            # The bridge saves from its worker threads, one at a time under its own lock.
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._create()
+        except sqlite3.Error as error:
+            raise SnapshotError(
+                f"{path}: a snapshot of the simulated terminal is expected, but {error}; "
+                "remove the file to start anew"
+            ) from error
+        self._require(fingerprint)
+        self._saved = {name: self._count(name) for name in ("deals", "orders")}
+
+    def save(self, book: Book, now_ms: int, requests: int) -> None:
+        """Writes new rows and the present state; durable when it returns."""
+        ledger = book.ledger
+        state = json.dumps(_state(book, now_ms, requests), separators=(",", ":"))
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._append("orders", ledger.orders)
+            self._append("deals", ledger.deals)
+            self._db.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (state,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._db.execute("ROLLBACK")
+            raise SnapshotError(f"{self.path}: could not be written: {error}") from error
+        self._saved = {"orders": len(ledger.orders), "deals": len(ledger.deals)}
+
+    def load(self, book: Book) -> tuple[int, int]:
+        """Fills the book; returns the clock and the count of requests."""
+        row = self._db.execute("SELECT json FROM state WHERE id = 1").fetchone()
+        if row is None:
+            raise SnapshotError(f"{self.path}: holds no state yet; start without restoring")
+        state = json.loads(row[0])
+        ledger = book.ledger
+        ledger.orders[:] = [OrderRow._make(_typed("orders", r)) for r in self._rows("orders")]
+        ledger.deals[:] = [DealRow._make(_typed("deals", r)) for r in self._rows("deals")]
+        ledger.balance = sum(d.commission + d.swap + d.profit for d in ledger.deals)
+        ledger.last_order, ledger.last_deal = state["last_order"], state["last_deal"]
+        if ledger.balance != state["balance"]:
+            raise SnapshotError(
+                f"{self.path}: the deals add up to {ledger.balance}, the state says "
+                f"{state['balance']}; the file is damaged, remove it to start anew"
+            )
+        _restore_open(book, state)
+        return state["now_ms"], state["requests"]
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _create(self) -> None:
+        for name, row in (("deals", DealRow), ("orders", OrderRow)):
+            columns = ", ".join(f'"{field}"' for field in row._fields)
+            self._db.execute(
+                f"CREATE TABLE IF NOT EXISTS {name} (seq INTEGER PRIMARY KEY, {columns})"
+            )
+        self._db.execute("CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, json TEXT)")
+        self._db.execute("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT)")
+
+    def _require(self, fingerprint: str) -> None:
+        ours = {"schema": str(SCHEMA), "fingerprint": fingerprint}
+        theirs = dict(self._db.execute("SELECT name, value FROM meta").fetchall())
+        if not theirs:
+            self._db.executemany("INSERT INTO meta VALUES (?, ?)", ours.items())
+            return
+        for name, value in ours.items():
+            if theirs.get(name) != value:
+                self._db.close()
+                raise SnapshotError(
+                    f"{self.path}: {name} {value[:12]} is expected, {str(theirs.get(name))[:12]} "
+                    "came: it was written for other bars, another account, start, seed or zone. "
+                    "Use the same ones, or another state folder"
+                )
+
+    def _count(self, table: str) -> int:
+        return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def _append(self, table: str, rows: list[DealRow] | list[OrderRow]) -> None:
+        saved = self._saved[table]
+        marks = ",".join("?" * (len(rows[0]) + 1)) if rows else ""
+        new = [(saved + i, *row) for i, row in enumerate(rows[saved:])]
+        if new:
+            self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", new)
+
+    def _rows(self, table: str) -> list[dict[str, object]]:
+        cursor = self._db.execute(f"SELECT * FROM {table} ORDER BY seq")
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names[1:], row[1:], strict=True)) for row in cursor]
+
+
+def _typed(table: str, row: dict[str, object]) -> list[object]:
+    kinds = _ENUMS[table]
+    return [kinds[name](value) if name in kinds else value for name, value in row.items()]
+
+
+def _state(book: Book, now_ms: int, requests: int) -> dict[str, object]:
+    ledger = book.ledger
+    return {
+        "now_ms": now_ms,
+        "requests": requests,
+        "balance": ledger.balance,
+        "last_order": ledger.last_order,
+        "last_deal": ledger.last_deal,
+        "positions": [[getattr(p, name) for name in _POSITION] for p in book.positions.values()],
+        "orders": [list(working.row) for working in book.orders.values()],
+    }
+
+
+def _restore_open(book: Book, state: dict[str, Any]) -> None:
+    now_ms = int(state["now_ms"])
+    book.positions.clear()
+    book.orders.clear()
+    for values in state["positions"]:
+        position = OpenPosition()
+        for name, value in zip(_POSITION, values, strict=True):
+            setattr(position, name, value)
+        feed = book.feeds[position.symbol]
+        position.watch = Watch(feed, position.side, position.sl, position.tp, feed.ahead(now_ms))
+        book.positions[position.ticket] = position
+    for values in state["orders"]:
+        row = OrderRow._make(_typed("orders", dict(zip(OrderRow._fields, values, strict=True))))
+        book.orders[row.ticket] = WorkingOrder(row, trigger_watch(book, row, now_ms))
+    book.version += 1
