@@ -1,4 +1,4 @@
-"""The venue's words and wire messages: accounts, symbols, ticks, orders, deals, positions, retcodes.
+"""The venue's words and wire messages: accounts, symbols, quotes, orders, deals, positions.
 
 Field names are the MetaTrader5 package's; instants are epoch milliseconds in UTC (`*_msc`);
 volumes are lots; money is in the deposit currency. `Broker` is the port that the simulator and

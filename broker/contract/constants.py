@@ -31,6 +31,14 @@ class DealType(IntEnum):
     COMMISSION = 7
     COMMISSION_DAILY = 8
     COMMISSION_MONTHLY = 9
+    COMMISSION_AGENT_DAILY = 10
+    COMMISSION_AGENT_MONTHLY = 11
+    INTEREST = 12
+    BUY_CANCELED = 13
+    SELL_CANCELED = 14
+    DIVIDEND = 15
+    DIVIDEND_FRANKED = 16
+    TAX = 17
 
 
 class DealEntry(IntEnum):
@@ -51,6 +59,7 @@ class DealReason(IntEnum):
     ROLLOVER = 7
     VMARGIN = 8
     SPLIT = 9
+    CORPORATE_ACTION = 10
 
 
 class TradeAction(IntEnum):

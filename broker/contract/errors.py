@@ -3,9 +3,11 @@
 BrokerError
 ├── BrokerUnavailable    nothing was sent, or only a read failed: wait and try again
 │   └── BridgeUnreachable    no connection at all: is the bridge running?
-├── BrokerRefused        the bridge refused the request itself (400, 401, 403, 404): a person must act
+├── BrokerRefused        the bridge refused the request itself: a person must act
+│   └── IntentReused         a client_id came again with another request
 ├── BadAnswer            a read came back that cannot be understood
 └── OutcomeUnknown       a trade request was sent and not answered: ask before anything else
+    └── IntentInFlight       the same client_id was sent before, and its outcome is not known yet
 """
 
 
@@ -25,9 +27,17 @@ class BrokerRefused(BrokerError):
     """The bridge refused the request as such: schema, token, rights or an unknown name."""
 
 
+class IntentReused(BrokerRefused):
+    """A client_id that already names another request. A new intent needs a new one."""
+
+
 class BadAnswer(BrokerError):
     """An answer that is not the contract's: HTML, cut JSON, a missing field."""
 
 
 class OutcomeUnknown(BrokerError):
     """A trade request was sent and its outcome is not known. Never re-send before asking."""
+
+
+class IntentInFlight(OutcomeUnknown):
+    """This client_id was sent before and its outcome is not known yet. Nothing was sent now."""

@@ -1,0 +1,155 @@
+"""A paper bridge: what it trades on, and the pieces put together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from broker.simulator.native import NativeTerminal
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from broker.native import NativeBroker
+from broker.simulator.settings import PaperSettings
+from broker.simulator.terminal import SimulatedTerminal
+from market.bars import Bars, utc_text
+from market.instruments import INSTRUMENTS, instrument
+from market.server_clock import ServerClock
+from market.sources.files import read_bars
+from market.sources.generated import generated_bars
+from mt5api.paper_clock import PaperClock
+
+_STATE_FILE = "terminal.sqlite"
+
+
+class PaperError(ValueError):
+    """A paper run that cannot start as asked. Says what to do."""
+
+
+class GeneratedMarket(BaseModel):
+    """The seeded generated market, M15 bars that open in [from_ms, to_ms)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["generated"]
+    seed: int = Field(ge=0)
+    from_ms: int
+    to_ms: int
+
+
+class FileMarket(BaseModel):
+    """Bars of a file, those that open in [from_ms, to_ms) where these are given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["file"]
+    path: Path
+    server_zone: str = "UTC"
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+class PaperSpec(BaseModel):
+    """What `python -m mt5api --paper SPEC.json` reads.
+
+    `start_ms`: where the simulated clock starts (earlier bars are history). `state_dir`: where the
+    terminal's state is kept; a later start with the same market goes on from there. `speed`: "max"
+    or how many times real time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    market: Annotated[GeneratedMarket | FileMarket, Field(discriminator="kind")]
+    symbol: str
+    start_ms: int
+    state_dir: Path
+    speed: Annotated[float, Field(gt=0)] | Literal["max"] = "max"
+    paper: PaperSettings = PaperSettings()
+
+    @field_validator("symbol")
+    @classmethod
+    def _known_symbol(cls, symbol: str) -> str:
+        if symbol not in INSTRUMENTS:
+            raise ValueError(f"one of {', '.join(INSTRUMENTS)} is allowed")
+        return symbol
+
+
+def read_spec(path: Path) -> PaperSpec:
+    """The spec in a file; `PaperError` names file and field."""
+    try:
+        return PaperSpec.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise PaperError(f"{path}: {error.strerror}") from None
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in each['loc']) or 'file'}: {each['msg']} "
+            f"({str(each['input'])[:60]!r} came)"
+            for each in error.errors(include_url=False)
+        )
+        raise PaperError(f"{path}: {wrong}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class PaperBridge:
+    """The pieces of a paper bridge: the app is built from `broker`, `clock` and `save`."""
+
+    terminal: SimulatedTerminal
+    broker: NativeBroker
+    clock: PaperClock
+    state_file: Path
+
+    def save(self) -> None:
+        """Keeps the terminal's ledger and clock; a killed process goes on from here."""
+        self.terminal.save(self.state_file)
+
+
+def open_paper(spec: PaperSpec) -> PaperBridge:
+    """The bridge of a spec, restored from its state folder where there is a state.
+
+    Raises `SnapshotError` where the folder belongs to another run, `BarsError` or `SourceError`
+    for a bad market, `PaperError` for a start outside it.
+    """
+    terminal = _terminal(spec, _bars(spec))
+    spec.state_dir.mkdir(parents=True, exist_ok=True)
+    state_file = spec.state_dir / _STATE_FILE
+    if state_file.exists():
+        terminal.restore(state_file)
+    else:
+        terminal.save(state_file)
+    broker = NativeBroker(
+        NativeTerminal(terminal),
+        ServerClock(spec.paper.server_timezone),
+        now_ms=lambda: terminal.now_ms,
+        mode="paper",
+        sessions={spec.symbol: instrument(spec.symbol).sessions},
+    )
+    broker.symbol(spec.symbol)
+    return PaperBridge(terminal, broker, PaperClock(terminal, spec.speed), state_file)
+
+
+def _bars(spec: PaperSpec) -> Bars:
+    market, traded = spec.market, instrument(spec.symbol)
+    if isinstance(market, GeneratedMarket):
+        return generated_bars(traded, seed=market.seed, from_ms=market.from_ms, to_ms=market.to_ms)
+    bars = read_bars(market.path, traded, server_zone=market.server_zone)
+    from_ms = market.from_ms if market.from_ms is not None else int(bars.open_ms[0])
+    to_ms = market.to_ms if market.to_ms is not None else int(bars.close_ms[-1])
+    return bars.between(from_ms, to_ms)
+
+
+def _terminal(spec: PaperSpec, bars: Bars) -> SimulatedTerminal:
+    if len(bars) == 0 or not int(bars.open_ms[0]) < spec.start_ms <= int(bars.close_ms[-1]):
+        came = f"{len(bars)} bars"
+        if len(bars):
+            came += f" from {utc_text(int(bars.open_ms[0]))} to {utc_text(int(bars.close_ms[-1]))}"
+        raise PaperError(
+            f"start_ms: an instant inside the market is allowed, {utc_text(spec.start_ms)} UTC "
+            f"came; the market has {came}"
+        )
+    return SimulatedTerminal(
+        bars={spec.symbol: bars},
+        instruments={spec.symbol: instrument(spec.symbol)},
+        account=spec.paper.account_terms(),
+        start_ms=spec.start_ms,
+        seed=spec.paper.seed,
+        slippage_points=spec.paper.slippage_points,
+        server_zone=spec.paper.server_timezone,
+    )

@@ -1,0 +1,89 @@
+"""A simulated terminal with a short market, in process or behind real HTTP on a free port."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import uvicorn
+from tenacity import wait_none
+
+from broker.client.rest import RestBroker
+from broker.client.settings import BridgeSettings
+from broker.native import NativeBroker
+from broker.simulator.native import NativeTerminal
+from broker.simulator.settings import AccountTerms
+from broker.simulator.terminal import SimulatedTerminal
+from market.bars import Bars
+from market.instruments import instrument
+from market.server_clock import ServerClock
+from mt5api.app import create_app
+from mt5api.paper_clock import PaperClock, Speed
+from mt5api.serve import Bridge, listen
+from tests.builders import MONDAY_MS, make_bars
+
+STEP_MS = 900_000
+START_MS = MONDAY_MS + 50 * STEP_MS
+ZONE = "Europe/Athens"
+
+
+def walk(count: int = 200) -> Bars:
+    """Bars of a seeded walk around 60,000 with a spread of 10.00."""
+    random = np.random.default_rng(5)
+    closes = np.round(60_000 + np.cumsum(random.normal(0, 40, count)), 2)
+    opens = np.r_[60_000.0, closes[:-1]]
+    high = np.round(np.maximum(opens, closes) + random.uniform(0, 30, count), 2)
+    low = np.round(np.minimum(opens, closes) - random.uniform(0, 30, count), 2)
+    rows = list(zip(opens, high, low, closes, strict=True))
+    return make_bars(rows, spread_points=1000)
+
+
+def make_terminal(bars: Bars | None = None) -> SimulatedTerminal:
+    return SimulatedTerminal(
+        bars={"BTCUSD": bars or walk()},
+        instruments={"BTCUSD": instrument("BTCUSD")},
+        account=AccountTerms(balance=10_000.0),
+        start_ms=START_MS,
+        seed=7,
+        slippage_points=50,
+        server_zone=ZONE,
+    )
+
+
+def native_broker(terminal: SimulatedTerminal) -> NativeBroker:
+    return NativeBroker(
+        NativeTerminal(terminal), ServerClock(ZONE), now_ms=lambda: terminal.now_ms, mode="paper"
+    )
+
+
+@contextmanager
+def served(
+    broker: NativeBroker, *, terminal: SimulatedTerminal | None = None, token: str = "",
+    speed: Speed = "max",
+) -> Iterator[str]:  # fmt: skip
+    """The base URL of a bridge that runs in a thread until the block ends."""
+    clock = PaperClock(terminal, speed) if terminal else None
+    app = create_app(broker, token=token, paper_clock=clock)
+    with running(Bridge(app, listen("127.0.0.1", 0), ready_file=None)) as url:
+        yield url
+
+
+@contextmanager
+def running(server: Bridge) -> Iterator[str]:
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [server.listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        _stop(server)
+        thread.join(10)
+
+
+def _stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+def client_of(url: str, token: str = "") -> RestBroker:
+    """A client that does not wait between attempts."""
+    settings = BridgeSettings(api_base_url=url, read_timeout_s=5.0, trade_timeout_s=5.0)
+    return RestBroker(settings, token, back_off=wait_none())
