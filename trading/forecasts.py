@@ -59,6 +59,17 @@ class ForecastColumns:
         rf, xgb, lgb = self.votes[i].tolist()
         return Forecast(p_buy, p_sell, p_hold, (rf, xgb, lgb))
 
+    def rows(self, first: int, last: int) -> "ForecastColumns":
+        """Rows first … last − 1."""
+        part = slice(first, last)
+        return columns_of(
+            self.open_ms[part],
+            self.probabilities[part],
+            self.votes[part],
+            self.missing[part],
+            self.feature_names,
+        )
+
     def missing_feature(self, i: int) -> str:
         """The name of the first feature that is not finite in row i, or an empty string."""
         index = int(self.missing[i])

@@ -43,18 +43,44 @@ def decision_input(
     session_open: bool,
 ) -> DecisionInput:
     """Everything `decide` may look at: one snapshot at the bar's close, and our trades' story."""
-    mine = open_trades(snapshot.positions, book.strategy_id)
-    losses = consecutive_losses(book.closed, now_ms=market.close_ms, day_zone=day_zone)
+    return assemble(
+        market,
+        forecast,
+        missing_feature,
+        quote(snapshot.tick),
+        account_view(snapshot.account),
+        open_trades(snapshot.positions, book.strategy_id),
+        instrument,
+        book,
+        day_zone=day_zone,
+        session_open=session_open,
+    )
+
+
+def assemble(
+    market: MarketView,
+    forecast: Forecast | None,
+    missing_feature: str,
+    quote_now: Quote,
+    account_now: AccountView,
+    mine: tuple[OpenTrade, ...],
+    instrument: InstrumentView,
+    book: "TradeBook",
+    *,
+    day_zone: str,
+    session_open: bool,
+) -> DecisionInput:
+    """`decision_input` from records that are the core's already."""
     return DecisionInput(
         schema=INPUT_SCHEMA,
         market=market,
         forecast=forecast,
         missing_feature=missing_feature,
-        quote=quote(snapshot.tick),
-        account=account_view(snapshot.account),
+        quote=quote_now,
+        account=account_now,
         instrument=instrument,
         open_trades=mine,
-        recent_losses=losses,
+        recent_losses=consecutive_losses(book.closed, now_ms=market.close_ms, day_zone=day_zone),
         session_open=session_open,
         unsettled=book.unsettled(mine),
     )

@@ -1,0 +1,110 @@
+"""What is known of each decided bar before the run begins: one row per bar, computed once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from market.bars import Bars, Float64s, Int64s
+from market.indicators import atr, ema
+from market.instrument import Instrument
+from trading.decision.gate import GateColumns
+from trading.decision.quantile import rolling_floor
+from trading.decision.records import MarketView
+from trading.decision.settings import QuantileGate
+from trading.forecasts import ForecastColumns
+from trading.views import market_view
+
+ATR_PERIOD = 14
+EMA_SPAN = 200
+
+
+class WarmUpError(ValueError):
+    """Too little history before the first decided bar. Says how much is needed and from when."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DecidedBars:
+    """The decided bars and what was known at each one's close. Columns of equal length.
+
+    `history` is everything the market file holds; the decided bars are its rows `first` … `last`
+    − 1. `forecasts`, `margin_floor`, `atr`, `ema200` have the decided rows alone.
+    """
+
+    history: Bars
+    first: int
+    last: int
+    forecasts: ForecastColumns
+    margin_floor: Float64s
+    atr: Float64s
+    ema200: Float64s
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    @property
+    def bars(self) -> Bars:
+        return self.history.rows(self.first, self.last)
+
+    @property
+    def close_ms(self) -> Int64s:
+        return self.bars.close_ms
+
+    def market(self, i: int) -> MarketView:
+        """The market view of decided bar i."""
+        return market_view(
+            self.history,
+            self.first + i,
+            atr=self.atr[i],
+            ema200=self.ema200[i],
+            floor=self.margin_floor[i],
+        )
+
+    def gate_columns(self, instrument: Instrument) -> GateColumns:
+        """The gate's columns. The quote at a bar's close has that bar's spread."""
+        signal, bars = self.forecasts.signal, self.bars
+        spread_ticks = np.rint(bars.spread_points * (instrument.point / instrument.tick_size))
+        return GateColumns(
+            side=signal.side,
+            agreeing=signal.agreeing,
+            confidence=signal.confidence,
+            gap=signal.gap,
+            margin=signal.margin,
+            margin_floor=self.margin_floor,
+            close=bars.close,
+            atr=self.atr,
+            ema200=self.ema200,
+            spread_points=np.rint(spread_ticks * (instrument.tick_size / instrument.point)),
+            point=instrument.point,
+        )
+
+
+def decided_bars(
+    history: Bars, forecasts: ForecastColumns, quantile: QuantileGate, *, from_ms: int, to_ms: int
+) -> DecidedBars:
+    """Bars that open in [from, to), with floors from the forecasts before them.
+
+    `forecasts` cover the last rows of `history`, from the gate's look-back before `from_ms` on.
+    """
+    offset = len(history) - len(forecasts)
+    if offset < 0 or not np.array_equal(forecasts.open_ms, history.open_ms[offset:]):
+        raise ValueError("forecasts: one for each of the last bars is allowed, others came")
+    first, last = (int(row) for row in np.searchsorted(history.open_ms, [from_ms, to_ms]))
+    floor = rolling_floor(
+        forecasts.open_ms,
+        forecasts.margin,
+        lookback_ms=quantile.lookback_ms,
+        top_share=quantile.top_share,
+        min_filled_share=quantile.min_filled_share,
+    )
+    rows = slice(first - offset, last - offset)
+    ranges = atr(history.high, history.low, history.close, history.open_ms, ATR_PERIOD)
+    means = ema(history.close, history.open_ms, EMA_SPAN)
+    return DecidedBars(
+        history=history,
+        first=first,
+        last=last,
+        forecasts=forecasts.rows(rows.start, rows.stop),
+        margin_floor=floor[rows],
+        atr=ranges[first:last],
+        ema200=means[first:last],
+    )

@@ -1,0 +1,134 @@
+"""The simulated terminal as a backtest needs it: time, state in the core's records, orders."""
+
+from broker.contract import retcodes
+from broker.contract.constants import TradeAction
+from broker.contract.messages import Deal, OrderRequest, SymbolSpec, TradeResult
+from broker.simulator.records import SendResult, TradeRequest
+from broker.simulator.terminal import SimulatedTerminal
+from market.instrument import Instrument
+from trading.decision.records import AccountView, InstrumentView, OpenTrade, Quote
+from trading.views import TradeBook, instrument_view, open_trades, quote
+
+
+class Venue:
+    """One symbol of one terminal. Reads its records directly, without the native face."""
+
+    def __init__(self, terminal: SimulatedTerminal, symbol: str, strategy_id: int) -> None:
+        self.terminal = terminal
+        self.symbol = symbol
+        self.book = TradeBook(strategy_id)
+        self.spec = symbol_spec(terminal.instruments[symbol])
+        account = terminal.account()
+        self._leverage = account.leverage
+        self._commission_per_lot = terminal.instruments[symbol].commission_per_lot
+        self._deals_read = 0
+
+    def advance(self, to_ms: int) -> None:
+        self.terminal.advance(to_ms)
+
+    @property
+    def holds(self) -> int:
+        """How many positions are open."""
+        return len(self.terminal.book.positions)
+
+    def read_deals(self) -> None:
+        """Folds the deals made since the last call."""
+        rows = self.terminal.ledger.deals
+        self.book.add(map(self.terminal.deal, rows[self._deals_read :]))
+        self._deals_read = len(rows)
+
+    def state(self) -> tuple[Quote, AccountView, tuple[OpenTrade, ...], InstrumentView]:
+        """Quote, account, our open trades and the symbol's terms: one snapshot."""
+        terminal = self.terminal
+        tick = terminal.tick(self.symbol)
+        if tick is None:
+            raise ValueError(f"{self.symbol}: no quote yet at {terminal.now_ms}")
+        mine = open_trades(terminal.positions(self.symbol), self.book.strategy_id)
+        account = AccountView(terminal.balance, terminal.equity, terminal.margin_free)
+        terms = instrument_view(
+            self.spec, tick, self._leverage, commission_per_lot=self._commission_per_lot
+        )
+        return quote(tick), account, mine, terms
+
+    def send(self, request: OrderRequest) -> TradeResult:
+        """Executes a market order at the quote in force."""
+        sent = self.terminal.order_send(_trade_request(request, self._ticket(request.position)))
+        return _result(sent, request, self.terminal.now_ms)
+
+    def deals(self) -> tuple[Deal, ...]:
+        return self.terminal.deals()
+
+    def _ticket(self, position_id: int | None) -> int:
+        """The present ticket of a position; its identifier where it is gone."""
+        for position in self.terminal.book.positions.values():
+            if position.identifier == position_id:
+                return position.ticket
+        return position_id or 0
+
+
+def symbol_spec(instrument: Instrument) -> SymbolSpec:
+    """What the terminal's `symbol_info` says of an instrument, as far as decisions need it."""
+    return SymbolSpec(
+        symbol=instrument.symbol,
+        description=instrument.description,
+        digits=instrument.digits,
+        point=instrument.point,
+        trade_tick_size=instrument.tick_size,
+        trade_tick_value=instrument.tick_value,
+        trade_contract_size=instrument.contract_size,
+        volume_min=instrument.volume_min,
+        volume_max=instrument.volume_max,
+        volume_step=instrument.volume_step,
+        volume_limit=instrument.volume_limit,
+        trade_stops_level=instrument.stops_level_points,
+        trade_freeze_level=instrument.freeze_level_points,
+        trade_mode=int(instrument.trade_mode),
+        trade_exemode=int(instrument.execution),
+        filling_mode=instrument.filling_bits,
+        trade_calc_mode=int(instrument.calc_mode),
+        swap_mode=int(instrument.swap_mode),
+        swap_long=instrument.swap_long,
+        swap_short=instrument.swap_short,
+        swap_rollover3days=0,
+        margin_initial=0.0,
+        currency_base=instrument.currency_base,
+        currency_profit=instrument.currency_profit,
+        currency_margin=instrument.currency_margin,
+        spec_hash="",
+    )
+
+
+def _trade_request(request: OrderRequest, ticket: int) -> TradeRequest:
+    return TradeRequest(
+        action=TradeAction.DEAL,
+        symbol=request.symbol,
+        volume=request.volume,
+        type=request.type,
+        sl=request.sl or 0.0,
+        tp=request.tp or 0.0,
+        deviation=request.deviation or 0,
+        magic=request.magic,
+        comment=request.comment,
+        type_filling=request.type_filling,
+        position=ticket,
+    )
+
+
+def _result(sent: SendResult, request: OrderRequest, now_ms: int) -> TradeResult:
+    return TradeResult(
+        retcode=sent.retcode,
+        retcode_name=retcodes.retcode(sent.retcode).name,
+        outcome=retcodes.outcome(sent.retcode),
+        order=sent.order,
+        deal=sent.deal,
+        position=sent.position,
+        volume=sent.volume,
+        price=sent.price,
+        bid=sent.bid,
+        ask=sent.ask,
+        comment=sent.comment,
+        client_id=request.client_id,
+        request_id=sent.request_id,
+        sent_msc=now_ms,
+        done_msc=now_ms,
+    )
