@@ -1,0 +1,71 @@
+"""Puts a trained model in place of the old one, all files or none.
+
+Everything is written into a temporary folder beside the old files, flushed, loaded by the
+predictor as a daemon would, and only then moved over them, the manifest last. A crash
+before that leaves the old model whole; one between the moves leaves files that do not match the
+manifest, which the predictor refuses.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ml.features.settings import FeatureSettings
+from ml.predictors.compat import (
+    FileStamp,
+    Manifest,
+    ModelEntry,
+    ModelError,
+    read_manifest,
+)
+from ml.predictors.ensemble import EnsemblePredictor
+from ml.predictors.settings import ModelPaths
+
+
+def install_model(
+    paths: ModelPaths,
+    graph: bytes,
+    metadata: dict[str, Any],
+    entry_of: Callable[[FileStamp, FileStamp], ModelEntry],
+    features: FeatureSettings,
+) -> ModelEntry:
+    """Writes graph, metadata and manifest; `entry_of(graph stamp, metadata stamp)` is the entry.
+
+    Raises what the predictor raises if the new files cannot be loaded; the old ones then stay.
+    """
+    for target in (paths.graph, paths.metadata, paths.manifest):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=paths.graph.parent))
+    try:
+        new = paths.in_folder(folder)
+        _write(new.graph, graph)
+        _write(new.metadata, (json.dumps(metadata, indent=2) + "\n").encode())
+        entry = entry_of(FileStamp.of(new.graph), FileStamp.of(new.metadata))
+        models = {**_other_models(paths.manifest), paths.graph.name: entry}
+        _write(new.manifest, Manifest(models=models).text().encode())
+        EnsemblePredictor(new, features).load()
+        new.graph.replace(paths.graph)
+        new.metadata.replace(paths.metadata)
+        new.manifest.replace(paths.manifest)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return entry
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _other_models(manifest: Path) -> dict[str, ModelEntry]:
+    """Entries of the manifest so far; a missing or damaged one has none worth keeping."""
+    try:
+        return dict(read_manifest(manifest).models)
+    except ModelError:
+        return {}
