@@ -10,9 +10,9 @@ usual level.
 
 What is planted, so that a model finds something and a demo trades:
 
-- at the London and the New York open and at five other times of the day (`_FLOWS`) the price
-  tends to go on in the direction of the last four hours, for about an hour and a half;
-- at other times a move of four hours that is stretched tends to come back a little.
+- five times a day, among them the London and the New York open (`_OPENINGS`), a bar comes with a
+  surge of tick volume, and the price tends to go on in its direction for about an hour;
+- in the quiet hours between, a stretched move of four hours tends to come back a little.
 """
 
 import zlib
@@ -26,7 +26,7 @@ from market.bars import Bars, Float64s, Int64s, utc_text
 from market.instrument import Instrument
 from market.sources.columns import RawColumns
 from market.sources.errors import SourceError
-from market.sources.generated_path import NO_FLOW, PATH_STEPS, simulate
+from market.sources.generated_path import NO_OPENING, OPENING_BARS, PATH_STEPS, simulate
 from market.timeframe import Timeframe
 from market.zones import offset_steps
 
@@ -36,6 +36,7 @@ FIRST_MS = int(datetime(2020, 1, 6, tzinfo=UTC).timestamp() * 1000)
 _WEEK_MS = Timeframe.W1.ms
 _SLOTS_A_WEEK = _WEEK_MS // Timeframe.M15.ms
 _SLOTS_A_DAY = 96
+_MINUTES_A_DAY = 1440
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +59,16 @@ _CHARACTERS = {
     "EURUSD": _Character(level=1.10, level_sd=0.03, bar_sd=0.0007, ticks_a_bar=800.0),
 }
 
-# Times of the day, by the clock of a place, at which the recent direction tends to go on.
-_FLOWS = (
-    ("UTC", 0 * 60),
-    ("UTC", 3 * 60 + 45),
+# When the opening bars open, by the clock of a place. Five a day are 5 % of all M15 bars, and no
+# 15 hours are without two of them.
+_OPENINGS = (
+    ("Asia/Tokyo", 9 * 60),
+    ("UTC", 4 * 60),
     ("Europe/London", 8 * 60),
-    ("UTC", 11 * 60),
     ("America/New_York", 9 * 60 + 30),
-    ("UTC", 17 * 60 + 30),
-    ("UTC", 21 * 60),
+    ("UTC", 19 * 60),
 )
-_FLOW_BARS = 6
+_OPENING_VOLUME = 4.0
 
 # Volatility by UTC hour: quiet Asian morning, busy New York, relative to the usual.
 _HOURS = np.array(
@@ -90,13 +90,14 @@ def generated_bars(instrument: Instrument, *, seed: int, from_ms: int, to_ms: in
     open_ms = FIRST_MS + np.arange(weeks * _SLOTS_A_WEEK, dtype=np.int64) * Timeframe.M15.ms
     is_open = instrument.sessions.are_open(open_ms)
     normals, uniforms = _draws(instrument.symbol, seed, weeks)
+    opening = _opening_bars(open_ms)
     path = simulate(
         _first_level(instrument.symbol, seed) * character.level_sd,
         character.level_sd,
         character.bar_sd,
         is_open,
         _season(open_ms),
-        _flow_bars(open_ms),
+        opening,
         normals,
         uniforms,
     )
@@ -104,7 +105,7 @@ def generated_bars(instrument: Instrument, *, seed: int, from_ms: int, to_ms: in
     bars = RawColumns(
         open_ms[is_open],
         _prices(character.level, open_, high, low, close),
-        _tick_volume(character.ticks_a_bar, volatility, normals[is_open, -2]),
+        _tick_volume(character.ticks_a_bar, volatility, opening[is_open], normals[is_open, -2]),
         _spread_points(instrument.spread_points, volatility, normals[is_open, -1]),
     ).bars(instrument, Timeframe.M15)
     return bars.between(from_ms, to_ms)
@@ -131,7 +132,7 @@ def _check_span(seed: int, from_ms: int, to_ms: int) -> None:
 
 def _draws(symbol: str, seed: int, weeks: int) -> tuple[Float64s, Float64s]:
     """Normal and uniform draws per slot, each week from its own generator."""
-    normals = np.empty((weeks * _SLOTS_A_WEEK, PATH_STEPS + 5))
+    normals = np.empty((weeks * _SLOTS_A_WEEK, PATH_STEPS + 6))
     uniforms = np.empty((weeks * _SLOTS_A_WEEK, 3))
     for week in range(weeks):
         rows = slice(week * _SLOTS_A_WEEK, (week + 1) * _SLOTS_A_WEEK)
@@ -157,14 +158,14 @@ def _season(open_ms: Int64s) -> Float64s:
     return np.where(slot % _SLOTS_A_WEEK >= 5 * _SLOTS_A_DAY, season * _WEEKEND, season)
 
 
-def _flow_bars(open_ms: Int64s) -> NDArray[np.int8]:
-    """How many bars into a flow each slot is, `NO_FLOW` outside."""
-    bars = np.full(len(open_ms), NO_FLOW, dtype=np.int8)
-    for zone, start_minute in _FLOWS:
+def _opening_bars(open_ms: Int64s) -> NDArray[np.int8]:
+    """How many bars each slot is after an opening bar; `NO_OPENING` beyond its reach."""
+    bars = np.full(len(open_ms), NO_OPENING, dtype=np.int8)
+    for zone, start_minute in _OPENINGS:
         local_s = open_ms // 1000 + offset_steps(zone).offsets_s(open_ms // 1000)
-        into = (local_s // 60 - start_minute) % 1440 // 15
-        inside = into < _FLOW_BARS
-        bars[inside] = into[inside]
+        since = (local_s // 60 - start_minute) % _MINUTES_A_DAY // Timeframe.M15.value
+        reached = since < OPENING_BARS
+        bars[reached] = since[reached]
     return bars
 
 
@@ -179,8 +180,11 @@ def _prices(
     )
 
 
-def _tick_volume(usual: float, volatility: Float64s, normal: Float64s) -> Int64s:
-    return np.rint(usual * volatility**1.2 * np.exp(0.25 * normal)).astype(np.int64)
+def _tick_volume(
+    usual: float, volatility: Float64s, opening: NDArray[np.int8], normal: Float64s
+) -> Int64s:
+    surge = np.where(opening == 0, _OPENING_VOLUME, 1.0)
+    return np.rint(usual * surge * volatility**1.2 * np.exp(0.25 * normal)).astype(np.int64)
 
 
 def _spread_points(usual: int, volatility: Float64s, normal: Float64s) -> Int64s:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from market.bars import Float64s
 
 PATH_STEPS = 15  # minutes in a bar
-NO_FLOW = -1
+NO_OPENING = -1
 
 _RANGE, _TREND, _VOLATILE = 0, 1, 2
 _REGIME_VOLATILITY = (0.9, 1.0, 1.3)
@@ -19,8 +19,11 @@ _CLUSTER_MEMORY, _CLUSTER_SHOCK = 0.985, 0.04
 _JUMP = 1.0 / 300.0  # probability per bar
 _MOVE_BARS = 16
 
-# Drift of each bar of a flow, in standard deviations of the bar.
-_FLOW_DRIFT = (0.45, 0.45, 0.40, 0.30, 0.20, 0.10)
+# Drift of each bar of an opening, in standard deviations of the bar. The opening bar itself is
+# drawn up or down and shows the direction; the bars after it tend to follow.
+_OPENING_DRIFT = (1.0, 0.40, 0.40, 0.30, 0.20, 0.10)
+OPENING_BARS = len(_OPENING_DRIFT)
+_OPENING_VOLATILITY = 1.2
 _STRETCHED = 1.5
 _REVERSION = 0.08
 
@@ -32,20 +35,20 @@ def simulate(
     bar_sd: float,
     is_open: NDArray[np.bool_],
     season: Float64s,
-    flow_bar: NDArray[np.int8],
+    opening_bar: NDArray[np.int8],
     normals: Float64s,
     uniforms: Float64s,
 ) -> tuple[Float64s, Float64s, Float64s, Float64s, Float64s]:
     """Open, high, low, close as log(price / usual level), and volatility relative to usual.
 
-    One row per M15 slot; rows of closed slots stay 0. `normals` has `PATH_STEPS` + 5 columns, the
+    One row per M15 slot; rows of closed slots stay 0. `normals` has `PATH_STEPS` + 6 columns, the
     last two left to the caller; `uniforms` has 3.
     """
     slots = len(is_open)
     open_, high, low, close = np.zeros(slots), np.zeros(slots), np.zeros(slots), np.zeros(slots)
     volatility = np.zeros(slots)
     closes = np.full(_MOVE_BARS, level)
-    regime, trend, cluster, flow = _RANGE, 1.0, 0.0, 0.0
+    regime, trend, cluster, push = _RANGE, 1.0, 0.0, 0.0
     bars = closed = 0
     for slot in range(slots):
         normal = normals[slot]
@@ -54,17 +57,17 @@ def simulate(
             trend = 1.0 if normal[PATH_STEPS] > 0 else -1.0
         cluster = _CLUSTER_MEMORY * cluster + _CLUSTER_SHOCK * normal[PATH_STEPS + 1]
         calm = bar_sd * _REGIME_VOLATILITY[regime] * math.exp(cluster)
+        if opening_bar[slot] == 0:
+            push = math.copysign(1.0, normal[PATH_STEPS + 3])
         move = (level - closes[bars % _MOVE_BARS]) / (calm * math.sqrt(_MOVE_BARS))
-        if flow_bar[slot] == 0:
-            flow = math.tanh(2.5 * move)
         if not is_open[slot]:
             closed += 1
             continue
         if closed:
             level += 0.2 * calm * math.sqrt(closed) * normal[PATH_STEPS + 2]
             closed = 0
-        sd = calm * season[slot]
-        drift = _planted_drift(flow_bar[slot], flow, move)
+        sd = calm * season[slot] * (_OPENING_VOLATILITY if opening_bar[slot] == 0 else 1.0)
+        drift = _planted_drift(opening_bar[slot], push, move)
         if regime == _TREND:
             drift += trend * _TREND_DRIFT
         drift = drift * sd - _pull(level, level_sd, bar_sd)
@@ -80,6 +83,8 @@ def simulate(
             high[slot] = max(high[slot], level)
             low[slot] = min(low[slot], level)
         close[slot] = level
+        if opening_bar[slot] == 0:
+            push = math.tanh(3.0 * (level - open_[slot]) / sd)
         volatility[slot] = sd / bar_sd
         closes[bars % _MOVE_BARS] = level
         bars += 1
@@ -95,10 +100,13 @@ def _next_regime(regime: int, uniform: float) -> int:
 
 
 @njit(cache=True)
-def _planted_drift(flow_bar: int, flow: float, move: float) -> float:
-    """The learnable part, in standard deviations of the bar; `move` is that of four hours."""
-    if flow_bar != NO_FLOW:
-        return _FLOW_DRIFT[flow_bar] * flow
+def _planted_drift(opening_bar: int, push: float, move: float) -> float:
+    """The learnable part, in standard deviations of the bar.
+
+    `push` is the direction of the last opening bar, −1 to +1; `move` that of the last four hours.
+    """
+    if opening_bar != NO_OPENING:
+        return _OPENING_DRIFT[opening_bar] * push
     if abs(move) > _STRETCHED:
         return -_REVERSION * (move - math.copysign(_STRETCHED, move))
     return 0.0
