@@ -52,6 +52,12 @@ def _anchored(family: str, name: str, bars: int, meaning: str, group: str = "bas
     return Feature(name, group, family, 2 * BLOCK_MS + _reach_ms(bars), bars, meaning)
 
 
+def _over_atr(family: str, name: str, bars: int, meaning: str) -> Feature:
+    """A finite window of closes over the ATR of the row itself."""
+    lookback_ms = max(2 * BLOCK_MS, _reach_ms(bars))
+    return Feature(name, "base", family, lookback_ms, bars, meaning)
+
+
 def _higher(timeframe: Timeframe, name: str, meaning: str) -> Feature:
     lookback_ms = 2 * BLOCK_MS + timeframe.ms + CLOSURE_MS
     return Feature(name, "base", timeframe.name.lower(), lookback_ms, 1, meaning)
@@ -66,7 +72,7 @@ def _momentum() -> Iterable[Feature]:
     spans = {"return_1": 1, "hourly_return": 4, "return_4h": 16, "return_1d": 96}
     for name, count in spans.items():
         before = f"{count} bar{'s' if count > 1 else ''} before"
-        yield _anchored(family, name, count + 1, f"ln(close / close {before}) / (ATR(14) / close)")
+        yield _over_atr(family, name, count + 1, f"ln(close / close {before}) / (ATR(14) / close)")
     yield _anchored(family, "rsi_14", 1, "Wilder RSI(14) of the close in 0–1; 0.5 without change")
     yield _anchored(family, "rsi_slope", 4, "rsi_14 − rsi_14 three bars before")
     yield _anchored(
@@ -77,7 +83,7 @@ def _momentum() -> Iterable[Feature]:
         family, "stoch_k", 14,
         "(close − lowest low) / (highest high − lowest low) of the last 14 bars; 0.5 without range",
     )  # fmt: skip
-    yield _anchored(
+    yield _over_atr(
         family, "price_acceleration", 9,
         "(4-bar log return − the 4-bar log return four bars before) / (ATR(14) / close)",
     )  # fmt: skip
@@ -101,7 +107,7 @@ def _candles() -> Iterable[Feature]:
         "share of the last 12 candles whose close − open has the opposite sign of "
         "close − close 12 bars before; 0 if that is 0",
     )  # fmt: skip
-    yield _finite(family, "body_ratio", 1, "|close − open| / (high − low); 0 without range")
+    yield _finite(family, "body_ratio", 1, "abs(close − open) / (high − low); 0 without range")
     yield _finite(
         family, "upper_wick_ratio", 1, "(high − max(open, close)) / (high − low); 0 without range"
     )
@@ -149,7 +155,7 @@ def _trend() -> Iterable[Feature]:
     yield _anchored(family, "ema50_slope", 9, "(EMA(50) − EMA(50) eight bars before) / ATR(14)")
     yield _anchored(
         family, "dist_to_round_number", 1,
-        "|close − nearest multiple of the symbol's round_step| / ATR(14)",
+        "abs(close − nearest multiple of the symbol's round_step) / ATR(14)",
     )  # fmt: skip
     yield Feature(
         "near_daily_high_low", "base", family, DAY_MS, 1,
@@ -158,7 +164,7 @@ def _trend() -> Iterable[Feature]:
     )  # fmt: skip
     yield _finite(
         family, "market_quality", 33,
-        "|close − close 32 bars before| / sum of the 32 absolute one-bar moves; 0 without moves",
+        "abs(close − close 32 bars before) / sum of the 32 absolute one-bar moves; 0 without moves",
     )  # fmt: skip
 
 

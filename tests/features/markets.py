@@ -1,0 +1,92 @@
+"""Markets that the feature tests share: long enough for 5,000 rows after the warm-up."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import numpy as np
+
+from market.bars import Bars, Float64s
+from market.calendar import EconomicCalendar
+from market.instruments import INSTRUMENTS
+from market.sources.generated import generated_bars
+from ml.features.matrix import feature_matrix
+
+DAY_MS = 86_400_000
+ROUND_STEP = {"BTCUSD": 1000.0, "XAUUSD": 50.0}
+_FROM_MS = int(datetime(2024, 1, 3, 7, 45, tzinfo=UTC).timestamp() * 1000)
+
+
+def _keep(bars: Bars, rows: np.ndarray) -> Bars:
+    return Bars(
+        bars.symbol, bars.timeframe,
+        *(
+            getattr(bars, name)[rows]
+            for name in ("open_ms", "open", "high", "low", "close", "tick_volume", "spread_points")
+        ),
+    ).checked()  # fmt: skip
+
+
+@lru_cache
+def bitcoin() -> Bars:
+    """Never closed."""
+    to_ms = _FROM_MS + 175 * DAY_MS
+    return generated_bars(INSTRUMENTS["BTCUSD"], seed=5, from_ms=_FROM_MS, to_ms=to_ms)
+
+
+@lru_cache
+def gold() -> Bars:
+    """Closed at weekends and for an hour a day."""
+    to_ms = _FROM_MS + 210 * DAY_MS
+    return generated_bars(INSTRUMENTS["XAUUSD"], seed=6, from_ms=_FROM_MS, to_ms=to_ms)
+
+
+@lru_cache
+def torn() -> Bars:
+    """Bitcoin with lost bars, lost hours, one lost day, and nine lost days near the end."""
+    bars = bitcoin()
+    chance = np.random.default_rng(3)
+    keep = chance.random(len(bars)) > 0.02
+    for start in chance.integers(0, len(bars), 60):
+        keep[start : start + chance.integers(2, 40)] = False
+    keep[13_000:13_096] = False
+    keep[15_300 : 15_300 + 9 * 96] = False
+    return _keep(bars, keep)
+
+
+@lru_cache
+def flat() -> Bars:
+    """Bitcoin whose prices stand still, without volume, for the last three months."""
+    bars = bitcoin()
+    still = np.arange(len(bars)) >= 8_000
+    prices = (bars.open, bars.high, bars.low, bars.close)
+    return Bars(
+        bars.symbol, bars.timeframe, bars.open_ms,
+        *(np.where(still, bars.close[7_999], price) for price in prices),
+        np.where(still, 0, bars.tick_volume), bars.spread_points,
+    ).checked()  # fmt: skip
+
+
+MARKETS = {"bitcoin": bitcoin, "gold": gold, "torn": torn}
+
+
+@lru_cache
+def news() -> EconomicCalendar:
+    """About three events in two days; some known late, some only after they happened."""
+    chance = np.random.default_rng(4)
+    count = 330
+    time_ms = _FROM_MS + chance.integers(0, 210 * 24 * 12, count) * 300_000
+    time_ms[: count // 5] = time_ms[count // 5 : 2 * (count // 5)]  # several at one instant
+    lead_ms = chance.choice([7 * DAY_MS, DAY_MS // 3, 600_000, -3_600_000], count)
+    impact = chance.integers(0, 4, count).astype(np.int8)
+    return EconomicCalendar.of(time_ms, impact, np.full(count, "USD"), time_ms - lead_ms)
+
+
+def matrix_of(bars: Bars, first_row: int = 0) -> Float64s:
+    return feature_matrix(
+        bars, round_step=ROUND_STEP[bars.symbol], calendar=news(), first_row=first_row
+    )
+
+
+@lru_cache
+def full_matrix(market: str) -> Float64s:
+    return matrix_of(MARKETS[market]())
