@@ -254,5 +254,5 @@ def test_skipped_server_hour_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bars.csv"
     rows = [f"2025.03.30\t0{hour}:00:00\t1\t1\t1\t1\t5\t0\t7" for hour in range(5)]
     path.write_text("\n".join([MT5_HEADER, *rows]))
-    with pytest.raises(SourceError, match="bars.csv: server time zone Europe/Athens: row 3"):
+    with pytest.raises(SourceError, match=r"bars\.csv: server time zone Europe/Athens: row 3"):
         read_bars(path, BTCUSD, server_zone="Europe/Athens")
