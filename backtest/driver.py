@@ -3,13 +3,15 @@
 At each decided bar's close τ the terminal runs its events first, then the decision is made and its
 orders are sent: the rules of docs/architecture.md, "Paper over HTTP equals the backtest".
 
-Bars that the gate denies by stateless rules alone are not visited: nothing can be sent there. Their
-lines are made afterwards, by a second terminal that gets the same orders and is looked at on every
-bar. Positions open after the last decision stay open and are marked to market, as in paper.
+Bars that the gate denies by stateless rules alone are not visited: nothing can be sent there. The
+canonical lines are made afterwards, by deciding every bar again. Positions open after the last
+decision stay open and are marked to market, as in paper.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,18 +30,6 @@ from trading.execution.plan import plan
 from trading.execution.settle import Settlement, settle
 from trading.views import assemble
 
-VALID_FOR_MS = 300_000
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """One visited bar: what was decided on, what was decided, what was sent and answered."""
-
-    now: DecisionInput
-    decision: Decision
-    requests: tuple[OrderRequest, ...]
-    settlements: tuple[Settlement, ...]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rules:
@@ -49,18 +39,20 @@ class Rules:
     decision: DecisionSettings
     paper: PaperSettings
     strategy_id: int
+    valid_for_ms: int = 300_000
 
 
-@dataclass(slots=True, eq=False)
 class BacktestRun:
-    """A finished run. `visits`: by decided row; with skipping, the rows that could act alone."""
+    """One run over decided bars: its venue, and the requests it sent, by decided row."""
 
-    bars: DecidedBars
-    rules: Rules
-    verdicts: gate.GateVerdicts
-    session_open: Sequence[bool]
-    venue: Venue
-    visits: dict[int, Visit] = field(default_factory=dict)
+    def __init__(self, bars: DecidedBars, rules: Rules) -> None:
+        self.bars = bars
+        self.rules = rules
+        self.verdicts = gate.evaluate(bars.gate_columns(rules.instrument), rules.decision)
+        self.session_open = rules.instrument.sessions.are_open(bars.close_ms).tolist()
+        self.venue = _opened(bars, rules)
+        self.sent: dict[int, tuple[OrderRequest, ...]] = {}
+        self.settlements: list[Settlement] = []
 
     @property
     def deals(self) -> tuple[Deal, ...]:
@@ -75,24 +67,61 @@ class BacktestRun:
         return self.venue.terminal.equity
 
     def lines(self) -> Iterator[str]:
-        """The canonical line of every decided bar, oldest first."""
-        venue = _opened(self.bars, self.rules)
-        for row in range(len(self.bars)):
-            visit = self.visits.get(row) or self._idle(venue, row)
-            for request in visit.requests:
-                venue.advance(visit.now.market.close_ms)
-                venue.send(request)
-            yield decision_line(visit.now, visit.decision)
+        """The canonical line of every decided bar, oldest first.
 
-    def _idle(self, venue: Venue, row: int) -> Visit:
-        """What a bar that was not visited would have said."""
-        now = _input(self, venue, row)
-        decision = decide(now, self.rules.decision, self.verdicts.row(row))
-        if decision.intents:
-            raise RuntimeError(
-                f"backtest: bar {now.market.open_ms} was skipped and would have acted"
-            )
-        return Visit(now, decision, (), ())
+        Every bar is decided again, in a fresh account that gets the same orders. `RuntimeError`
+        if one then wants other orders than were sent.
+        """
+        again = BacktestRun(self.bars, self.rules)
+        for row in range(len(self.bars)):
+            now, decision = again.decide_at(row)
+            requests = again.act(row, now, decision)
+            if requests != self.sent.get(row, ()):
+                raise RuntimeError(
+                    f"backtest: bar {now.market.open_ms} decided anew wants {requests}"
+                )
+            yield decision_line(now, decision)
+
+    def decide_at(self, row: int) -> tuple[DecisionInput, Decision]:
+        """Moves to the close of a row and decides it."""
+        now = self._input(row)
+        return now, decide(now, self.rules.decision, self.verdicts.row(row))
+
+    def act(self, row: int, now: DecisionInput, decision: Decision) -> tuple[OrderRequest, ...]:
+        """Plans, sends and settles what was decided."""
+        if not decision.intents:
+            return ()
+        requests = plan(
+            decision,
+            now.quote,
+            self.venue.spec,
+            strategy_id=self.rules.strategy_id,
+            valid_for_ms=self.rules.valid_for_ms,
+            open_trades=now.open_trades,
+        )
+        self.settlements += [settle(request, self.venue.send(request)) for request in requests]
+        self.sent[row] = requests
+        return requests
+
+    def _input(self, row: int) -> DecisionInput:
+        """The snapshot at the close of a row, as the daemon would have read it."""
+        bars, venue = self.bars, self.venue
+        market = bars.market(row)
+        venue.advance(market.close_ms)
+        venue.read_deals()
+        quote, account, mine, terms = venue.state()
+        return assemble(
+            market,
+            bars.forecasts.row(row),
+            bars.forecasts.missing_feature(row),
+            quote,
+            account,
+            mine,
+            terms,
+            venue.book,
+            day_zone=self.rules.decision.timezone,
+            session_open=self.session_open[row],
+        )
 
 
 def run_backtest(bars: DecidedBars, rules: Rules, *, skip_idle: bool = True) -> BacktestRun:
@@ -100,19 +129,29 @@ def run_backtest(bars: DecidedBars, rules: Rules, *, skip_idle: bool = True) -> 
 
     `skip_idle=False` visits every bar; it changes no decision and no deal.
     """
-    verdicts = gate.evaluate(bars.gate_columns(rules.instrument), rules.decision)
-    session_open = rules.instrument.sessions.are_open(bars.close_ms).tolist()
-    venue = _opened(bars, rules)
-    run = BacktestRun(bars, rules, verdicts, session_open, venue)
-    rows = np.flatnonzero(verdicts.denied == 0) if skip_idle else np.arange(len(bars))
+    run = BacktestRun(bars, rules)
+    rows = np.flatnonzero(run.verdicts.denied == 0) if skip_idle else np.arange(len(bars))
     close_ms = bars.close_ms.tolist()
     most = rules.decision.max_open_positions
-    for row in rows.tolist():
-        venue.advance(close_ms[row])
-        if not (skip_idle and venue.holds >= most):
-            run.visits[row] = _visit(run, row)
-    venue.advance(close_ms[-1])
+    with _no_collector():
+        for row in rows.tolist():
+            run.venue.advance(close_ms[row])
+            if not (skip_idle and run.venue.holds >= most):
+                run.act(row, *run.decide_at(row))
+    run.venue.advance(close_ms[-1])
     return run
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Records refer to nothing behind them, so the cycle collector would only cost a third."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _opened(bars: DecidedBars, rules: Rules) -> Venue:
@@ -128,41 +167,3 @@ def _opened(bars: DecidedBars, rules: Rules) -> Venue:
         server_zone=rules.paper.server_timezone,
     )
     return Venue(terminal, symbol, rules.strategy_id)
-
-
-def _visit(run: BacktestRun, row: int) -> Visit:
-    """One turn of the daemon's loop."""
-    venue = run.venue
-    now = _input(run, venue, row)
-    decision = decide(now, run.rules.decision, run.verdicts.row(row))
-    requests = plan(
-        decision,
-        now.quote,
-        venue.spec,
-        strategy_id=run.rules.strategy_id,
-        valid_for_ms=VALID_FOR_MS,
-        open_trades=now.open_trades,
-    )
-    settlements = tuple(settle(request, venue.send(request)) for request in requests)
-    return Visit(now, decision, requests, settlements)
-
-
-def _input(run: BacktestRun, venue: Venue, row: int) -> DecisionInput:
-    """The snapshot at the close of a row, as the daemon would have read it."""
-    bars = run.bars
-    market = bars.market(row)
-    venue.advance(market.close_ms)
-    venue.read_deals()
-    quote, account, mine, terms = venue.state()
-    return assemble(
-        market,
-        bars.forecasts.row(row),
-        bars.forecasts.missing_feature(row),
-        quote,
-        account,
-        mine,
-        terms,
-        venue.book,
-        day_zone=run.rules.decision.timezone,
-        session_open=run.session_open[row],
-    )

@@ -200,6 +200,8 @@ class TradeBook:
     def unsettled(self, positions: Sequence[OpenTrade]) -> tuple[str, ...]:
         """What deals and snapshot disagree about: positions without closing or opening deal."""
         held = {trade.position_id: trade.opened_ms for trade in positions}
+        if held.keys() == self._open.keys():
+            return ()
         gone = {each: ledger.opened_ms for each, ledger in self._open.items() if each not in held}
         strange = {each: opened for each, opened in held.items() if each not in self._open}
         return tuple(
