@@ -21,7 +21,7 @@ _MOVE_BARS = 16
 
 # Drift of each bar of an opening, in standard deviations of the bar. The opening bar itself is
 # drawn up or down and shows the direction; the bars after it tend to follow.
-_OPENING_DRIFT = (1.0, 0.40, 0.40, 0.30, 0.20, 0.10)
+_OPENING_DRIFT = (1.0, 0.50, 0.50, 0.40, 0.20, 0.10)
 OPENING_BARS = len(_OPENING_DRIFT)
 _OPENING_VOLATILITY = 1.2
 _STRETCHED = 1.5
