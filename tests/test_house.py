@@ -37,7 +37,7 @@ MAY_IMPORT["settings"] = {"market", *_SETTINGS_SECTIONS}
 
 # Modules that read a command line: doors, wherever they live. They may import everything.
 DOORS = {
-    "trading.cli", "trading.paper_command", "backtest.run", "ml.train",
+    "trading.cli", "trading.live_command", "trading.paper_command", "backtest.run", "ml.train",
     "mt5api.__main__",
 }  # fmt: skip
 

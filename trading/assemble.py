@@ -1,0 +1,88 @@
+"""Puts the daemon together from its parts, the same way for a live account and for paper."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.contract.port import Broker
+from market.calendar import EconomicCalendar
+from market.instrument import Instrument
+from market.instruments import INSTRUMENTS
+from market.store import BarStore
+from market.timeframe import Timeframe
+from trading.bot import Bot, Parts
+from trading.clock import Clock, StopFlag
+from trading.decision.settings import DecisionSettings
+from trading.errors import DaemonError
+from trading.execution.dispatch import Dispatcher
+from trading.execution.resolve import Resolver
+from trading.feed import BarFeed
+from trading.forecaster import Forecaster, Predictor
+from trading.journal import Journal
+from trading.observer import Observer
+from trading.report import Reporter
+from trading.schedule import RunLimits, Schedule
+from trading.settings import DaemonSettings
+
+TIMEFRAME = Timeframe.M15
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What is traded, and by which rules: the settings that decisions depend on."""
+
+    instrument: Instrument
+    decision: DecisionSettings
+    daemon: DaemonSettings
+    groups: tuple[str, ...]
+
+
+def known_instrument(symbol: str) -> Instrument:
+    """The instrument of a symbol, or a `DaemonError` that lists what is known."""
+    if symbol not in INSTRUMENTS:
+        raise DaemonError(f"symbol: one of {', '.join(INSTRUMENTS)} is allowed, {symbol} came")
+    return INSTRUMENTS[symbol]
+
+
+def assemble(
+    trade: Trade,
+    *,
+    broker: Broker,
+    clock: Clock,
+    stop: StopFlag,
+    reporter: Reporter,
+    journal: Journal,
+    store: BarStore,
+    predictor: Predictor,
+    limits: RunLimits,
+    dry: bool = False,
+    require_bridge: Callable[[], None] = lambda: None,
+) -> Bot:
+    """A bot over these parts; nothing is asked of the broker yet."""
+    instrument, daemon = trade.instrument, trade.daemon
+    dispatcher = Dispatcher(broker, journal, dry=dry)
+    resolver = Resolver(broker, journal, dispatcher)
+    forecaster = Forecaster(
+        predictor,
+        groups=trade.groups,
+        quantile=trade.decision.prediction.quantile,
+        round_step=instrument.round_step,
+        calendar=EconomicCalendar.none(),
+    )
+    parts = Parts(
+        broker=broker,
+        clock=clock,
+        schedule=Schedule(TIMEFRAME, instrument.sessions, clock, limits, daemon),
+        feed=BarFeed(store, broker, instrument, TIMEFRAME, lookback_ms=forecaster.lookback_ms),
+        forecaster=forecaster,
+        observer=Observer(
+            broker, resolver, instrument,
+            strategy_id=daemon.strategy_id, day_zone=trade.decision.timezone,
+        ),
+        resolver=resolver,
+        dispatcher=dispatcher,
+        journal=journal,
+        reporter=reporter,
+        stop=stop,
+        require_bridge=require_bridge,
+    )  # fmt: skip
+    return Bot(parts, instrument.symbol, TIMEFRAME, trade.decision, daemon)

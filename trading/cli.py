@@ -1,0 +1,149 @@
+"""`python trading.py`: trades one account through a bridge, or paper-trades a market.
+
+python trading.py                                 the bridge of config.json
+python trading.py --account ID --dry              decides and journals, sends nothing
+python trading.py --paper                         the generated market, no account needed
+python trading.py --paper --market FILE --from 2025-09-01 --bars 2000 --speed max
+python trading.py --paper --why 2025-09-01T14:00  why it did not trade then
+"""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+_PAPER_ONLY = ("market", "from_ms", "to_ms", "bars", "speed", "seed", "summary", "fresh")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 after a clean end, 2 where a person must act first (one line says what), 130 if stopped
+    while starting."""
+    given = _parse(argv)
+    try:
+        return _run(given)
+    except _a_person_can_mend() as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped while starting", file=sys.stderr)
+        return 130
+
+
+def _a_person_can_mend() -> tuple[type[Exception], ...]:
+    """Failures whose text says what to do. Anything else is a defect and shows where it is."""
+    import sqlite3
+
+    from broker.contract.errors import BrokerError
+    from market.bars import BarsError
+    from market.sources.errors import SourceError
+    from ml.predictors.compat import ModelError
+    from settings import SettingsError
+    from trading.errors import DaemonError
+
+    return (
+        BrokerError, BarsError, SourceError, ModelError, SettingsError, DaemonError,
+        sqlite3.Error, OSError,
+    )  # fmt: skip
+
+
+def _run(given: argparse.Namespace) -> int:
+    if given.why is not None:
+        from trading.why import explain
+
+        return explain(given.state, given.account, paper=given.paper, instant_ms=given.why)
+    if given.paper:
+        from trading.paper_command import run_paper
+
+        return run_paper(given)
+    from trading.live_command import run_live
+
+    return run_live(given)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    given = parser.parse_args(argv)
+    if not given.paper:
+        for name in _PAPER_ONLY:
+            if getattr(given, name) not in (None, False):
+                flag = name.removesuffix("_ms")
+                parser.error(f"--{flag} needs --paper")
+    return given
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trading.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add("--account", metavar="ID", help="entry of config/accounts.json; on paper: any name")
+    add("--symbol", metavar="S", help="instead of config.json's symbol")
+    add("--dry", action="store_true", help="decide and journal, send nothing")
+    add("--models", type=Path, metavar="DIR", help="where the models lie (default: ml_config.json)")
+    add("--override", action="append", default=[], metavar="KEY=VALUE",
+        help="a setting for this run, e.g. prediction.gate=fixed (repeatable)")  # fmt: skip
+    add("--state", type=Path, default=Path("state"), metavar="DIR", help="default: state")
+    add("--quiet", action="store_true", help="no line per bar")
+    add("--why", type=_instant_ms, metavar="TIME", help="the reasons of the bars around TIME (UTC)")
+    paper = parser.add_argument_group("paper trading")
+    add = paper.add_argument
+    add("--paper", action="store_true", help="trade the simulated terminal")
+    add("--market", type=_market, metavar="FILE",
+        help="M15 bars: Parquet, MT5 or Binance CSV;\n'generated' is the default")  # fmt: skip
+    add(
+        "--from",
+        dest="from_ms",
+        type=_instant_ms,
+        metavar="TIME",
+        help="first bar, UTC, inclusive",
+    )
+    add("--to", dest="to_ms", type=_instant_ms, metavar="TIME", help="end (UTC), exclusive")
+    add("--bars", type=_count, metavar="N", help="stop after N decided bars")
+    add("--speed", type=_speed, metavar="N|max", help="times real time (default 300)")
+    add("--seed", type=_seed, metavar="N", help="of the generated market and of slippage")
+    add("--summary", type=Path, metavar="FILE", help="write the run's figures here as JSON")
+    add("--fresh", action="store_true", help="forget an interrupted run and start over")
+    return parser
+
+
+def _instant_ms(text: str) -> int:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"a date or time such as 2025-09-01T14:00 is allowed, {text!r} came"
+        ) from None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return round(instant.timestamp() * 1000)
+
+
+def _market(text: str) -> Path | Literal["generated"]:
+    return "generated" if text == "generated" else Path(text)
+
+
+def _speed(text: str) -> float | Literal["max"]:
+    if text == "max":
+        return "max"
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not (speed > 0 and math.isfinite(speed)):
+        raise argparse.ArgumentTypeError(f"max or a number above 0 is allowed, {text!r} came")
+    return speed
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number above 0 is allowed, {text!r} came")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a whole number from 0 on is allowed, {text!r} came")
+    return int(text)

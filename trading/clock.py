@@ -1,0 +1,117 @@
+"""How the daemon waits: for the wall clock of a live venue, or for a simulated one.
+
+Both show the broker's time in epoch ms UTC, and both return early once a stop was requested.
+"""
+
+import time
+from typing import Protocol
+
+from broker.client.paper_control import PaperControl
+
+_SLICE_S = 0.25
+
+
+class StopFlag:
+    """Set by Ctrl-C or SIGTERM; read between steps. A plain flag, safe in a signal handler."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def request(self, *_: object) -> None:
+        self.requested = True
+
+
+class Clock(Protocol):
+    """The broker's time.
+
+    `lock_step`: time moves only while the daemon waits, and stops exactly where it waits for.
+    `beats`: whether it is worth looking between closes. `end_ms`: the last instant this clock can
+    show; None for one without an end.
+    """
+
+    @property
+    def lock_step(self) -> bool: ...
+
+    @property
+    def beats(self) -> bool: ...
+
+    @property
+    def end_ms(self) -> int | None: ...
+
+    def now_ms(self) -> int: ...
+
+    def wait_until(self, instant_ms: int) -> int:
+        """Waits for an instant and returns the time then; earlier only if stopped or at the end."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Lets `seconds` of the host's time pass, e.g. before asking an absent bridge again."""
+        ...
+
+
+class WallClock:
+    """The host's clock, corrected by the broker's: `ahead_ms` is broker minus host."""
+
+    lock_step = False
+    beats = True
+    end_ms = None
+
+    def __init__(self, stop: StopFlag, *, ahead_ms: int = 0) -> None:
+        self._stop = stop
+        self.ahead_ms = ahead_ms
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self.ahead_ms
+
+    def wait_until(self, instant_ms: int) -> int:
+        while not self._stop.requested and (left_ms := instant_ms - self.now_ms()) > 0:
+            time.sleep(min(left_ms / 1000, _SLICE_S))
+        return self.now_ms()
+
+    def pause(self, seconds: float) -> None:
+        pause(self._stop, seconds)
+
+
+class PaperClock:
+    """A simulated terminal's clock. `speed`: simulated seconds per real one; None is at once."""
+
+    lock_step = True
+
+    def __init__(self, control: PaperControl, stop: StopFlag, *, speed: float | None) -> None:
+        self._control = control
+        self._stop = stop
+        self._speed = speed
+        state = control.clock()
+        self._now_ms, self._end_ms = state.now_msc, state.end_msc
+
+    @property
+    def beats(self) -> bool:
+        return self._speed is not None
+
+    @property
+    def end_ms(self) -> int | None:
+        return self._end_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def wait_until(self, instant_ms: int) -> int:
+        target_ms = min(instant_ms, self._end_ms)
+        while not self._stop.requested and self._now_ms < target_ms:
+            self._now_ms = self._control.wait_until(self._within_slice(target_ms)).now_msc
+        return self._now_ms
+
+    def pause(self, seconds: float) -> None:
+        pause(self._stop, seconds)
+
+    def _within_slice(self, target_ms: int) -> int:
+        if self._speed is None:
+            return target_ms
+        return min(target_ms, self._now_ms + max(1, round(_SLICE_S * 1000 * self._speed)))
+
+
+def pause(stop: StopFlag, seconds: float) -> None:
+    """Sleeps in slices, so that a stop is heard."""
+    until_s = time.monotonic() + seconds
+    while not stop.requested and (left_s := until_s - time.monotonic()) > 0:
+        time.sleep(min(left_s, _SLICE_S))

@@ -1,0 +1,119 @@
+"""Features and forecasts: in one batch over the gate's look-back at start, then one row a bar.
+
+Both go through the same two functions, so a row alone has the bits it has in a batch.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from market.bars import Bars, Float64s, Int64s
+from market.calendar import EconomicCalendar
+from ml.features.catalogue import LOOKBACK_MS, names
+from ml.features.matrix import feature_matrix
+from trading.decision.quantile import floor_at
+from trading.decision.records import Forecast
+from trading.decision.settings import QuantileGate
+from trading.forecasts import ForecastColumns, Predicted, forecast_columns
+
+
+class Predictor(Protocol):
+    """Features (n, k) in, probabilities and votes out."""
+
+    def predict(self, features: Float64s) -> Predicted: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarForecast:
+    """What the models say of one closed bar, and the floor that its margin must reach.
+
+    `features`: the row (k,) it was predicted from. `forecast` is None where `missing_feature`
+    names one that is not finite.
+    """
+
+    features: Float64s
+    forecast: Forecast | None
+    missing_feature: str
+    margin: float
+    margin_floor: float
+
+
+class Forecaster:
+    """Forecasts closed bars in their order and remembers the margins of the gate's look-back."""
+
+    lookback_ms = LOOKBACK_MS
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        *,
+        groups: tuple[str, ...],
+        quantile: QuantileGate,
+        round_step: float,
+        calendar: EconomicCalendar,
+    ) -> None:
+        self._predictor = predictor
+        self._groups = groups
+        self._names = names(groups)
+        self._quantile = quantile
+        self._round_step = round_step
+        self._calendar = calendar
+        self._open_ms: Int64s = np.empty(0, dtype=np.int64)
+        self._margin: Float64s = np.empty(0)
+
+    @property
+    def history_ms(self) -> int:
+        """How far before the first decided bar history must reach."""
+        return self._quantile.lookback_ms + self.lookback_ms
+
+    def start(self, history: Bars, first_open_ms: int) -> None:
+        """Computes the margins of the look-back before the bar that will be decided first."""
+        first = int(history.open_ms.searchsorted(first_open_ms - self._quantile.lookback_ms))
+        last = int(history.open_ms.searchsorted(first_open_ms))
+        if first == last:
+            return
+        columns = self._columns(history.rows(0, last), first)
+        self._open_ms, self._margin = columns.open_ms, columns.margin
+
+    def forecast(self, window: Bars) -> BarForecast:
+        """The forecast of the window's last bar; its margin is then part of the look-back."""
+        row = len(window) - 1
+        features = self._features(window, row)
+        columns = self._forecasts(features, window.open_ms[row:])
+        floor = self._floor(int(window.open_ms[row]))
+        self._remember(int(window.open_ms[row]), float(columns.margin[0]))
+        return BarForecast(
+            features[0], columns.row(0), columns.missing_feature(0), float(columns.margin[0]), floor
+        )
+
+    def skip(self, window: Bars, first: int) -> None:
+        """Forecasts rows that nobody decides (missed bars), so that their margins count."""
+        columns = self._columns(window, first)
+        for open_ms, margin in zip(columns.open_ms, columns.margin, strict=True):
+            self._remember(int(open_ms), float(margin))
+
+    def _columns(self, bars: Bars, first: int) -> ForecastColumns:
+        return self._forecasts(self._features(bars, first), bars.open_ms[first:])
+
+    def _features(self, bars: Bars, first: int) -> Float64s:
+        return feature_matrix(
+            bars, groups=self._groups, round_step=self._round_step,
+            calendar=self._calendar, first_row=first,
+        )  # fmt: skip
+
+    def _forecasts(self, features: Float64s, open_ms: Int64s) -> ForecastColumns:
+        return forecast_columns(features, self._names, open_ms, self._predictor.predict)
+
+    def _floor(self, open_ms: int) -> float:
+        return floor_at(
+            self._open_ms, self._margin, open_ms,
+            lookback_ms=self._quantile.lookback_ms,
+            top_share=self._quantile.top_share,
+            min_filled_share=self._quantile.min_filled_share,
+        )  # fmt: skip
+
+    def _remember(self, open_ms: int, margin: float) -> None:
+        keep = int(self._open_ms.searchsorted(open_ms - self._quantile.lookback_ms))
+        self._open_ms = np.append(self._open_ms[keep:], open_ms)
+        self._margin = np.append(self._margin[keep:], margin)

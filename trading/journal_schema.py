@@ -1,0 +1,43 @@
+"""The journal's tables. `events` and `decisions` refuse to be changed; the rest are projections."""
+
+import sqlite3
+from collections.abc import Iterator
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL,
+    event_time_ms INTEGER NOT NULL, observed_time_ms INTEGER NOT NULL, payload TEXT NOT NULL);
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY, symbol TEXT NOT NULL, bar_open_ms INTEGER NOT NULL,
+    line TEXT NOT NULL, features BLOB NOT NULL, decision_ms REAL NOT NULL,
+    observed_time_ms INTEGER NOT NULL, UNIQUE (symbol, bar_open_ms));
+CREATE TABLE denials (
+    symbol TEXT NOT NULL, bar_open_ms INTEGER NOT NULL,
+    rule TEXT NOT NULL, observed, allowed);
+CREATE INDEX denials_by_bar ON denials (bar_open_ms);
+CREATE TABLE intents (
+    client_id TEXT PRIMARY KEY, symbol TEXT NOT NULL, bar_open_ms INTEGER NOT NULL,
+    request TEXT NOT NULL, state TEXT NOT NULL, changed_ms INTEGER NOT NULL);
+CREATE TABLE deals (ticket INTEGER PRIMARY KEY, time_msc INTEGER NOT NULL, payload TEXT NOT NULL);
+CREATE TRIGGER events_stay BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER events_remain BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions
+    BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
+CREATE TRIGGER decisions_remain BEFORE DELETE ON decisions
+    BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
+"""
+
+
+def statements() -> Iterator[str]:
+    """The statements that make an empty journal; a trigger's inner semicolon ends none."""
+    held = ""
+    for line in _SCHEMA.splitlines():
+        held += line + "\n"
+        if sqlite3.complete_statement(held):
+            yield held
+            held = ""

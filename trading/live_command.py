@@ -1,0 +1,75 @@
+"""`python trading.py`: one account through a bridge."""
+
+import argparse
+import os
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dotenv import dotenv_values
+from rich.console import Console
+
+from broker.client.rest import RestBroker
+from market.store import BarStore
+from trading.assemble import TIMEFRAME, assemble
+from trading.clock import WallClock
+from trading.journal import Journal
+from trading.model import load_model
+from trading.paper_command import trade_of
+from trading.schedule import RunLimits
+from trading.session import Session, log_of, reporter_of, stop_on_signals
+from trading.state_folder import LIVE_ACCOUNT, StateFolder
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+TOKEN_VARIABLE = "NOVOSKY_BRIDGE_TOKEN"
+
+
+def run_live(given: argparse.Namespace) -> int:
+    """Trades until it is stopped. 0 after a clean stop."""
+    from settings import load_settings
+
+    settings = load_settings(overrides=given.override, account=given.account, symbol=given.symbol)
+    paths = settings.ml.paths.for_symbol(settings.symbol)
+    if given.models is not None:
+        paths = paths.in_folder(given.models)
+    predictor = load_model(paths, settings.ml.features, settings.symbol)
+    stop = stop_on_signals()
+    broker = RestBroker(settings.bridge, bridge_token())
+    clock = WallClock(stop, ahead_ms=_ahead_ms(broker))
+    trade = trade_of(settings)
+    with ExitStack() as held:
+        name = f"live-{given.account or LIVE_ACCOUNT}"
+        folder = held.enter_context(StateFolder(given.state / name))
+        journal, store = Journal(folder.journal), BarStore(folder.bars)
+        reporter = reporter_of(
+            Console(), quiet=given.quiet, day_zone=settings.decision.timezone, speed="real time"
+        )
+        bot = assemble(
+            trade, broker=broker, clock=clock, stop=stop, reporter=reporter, journal=journal,
+            store=store, predictor=predictor, dry=given.dry,
+            limits=RunLimits(from_ms=TIMEFRAME.floor_ms(clock.now_ms())),
+        )  # fmt: skip
+        Session(bot, trade, broker, clock, journal, store, reporter, log_of(), "").run(
+            _headline(settings, dry=given.dry), None
+        )
+    return 0
+
+
+def bridge_token() -> str:
+    """From the environment, else from `.env`; empty where neither has one."""
+    return os.environ.get(TOKEN_VARIABLE) or dotenv_values(Path(".env")).get(TOKEN_VARIABLE) or ""
+
+
+def _ahead_ms(broker: RestBroker) -> int:
+    """How far the broker's clock is ahead of ours. Raises `BridgeUnreachable` without a bridge."""
+    before_ms = time.time_ns() // 1_000_000
+    broker_ms = broker.health().utc_msc
+    return broker_ms - (before_ms + time.time_ns() // 1_000_000) // 2
+
+
+def _headline(settings: "Settings", *, dry: bool) -> str:
+    mode = "dry run, nothing is sent: " if dry else ""
+    return f"{mode}{settings.symbol} through {settings.bridge.api_base_url}"

@@ -1,0 +1,61 @@
+"""What the daemon tells whoever watches it. Nothing a reporter does changes a decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from broker.contract.messages import Deal, Snapshot
+from trading.decision.records import Decision, DecisionInput
+from trading.execution.dispatch import Sent
+
+
+@dataclass(frozen=True, slots=True)
+class BarReport:
+    """One decided bar. `count`: bars decided so far in the whole run; `day_profit`: closed and
+    open profit since the local midnight, in the deposit currency."""
+
+    now_ms: int
+    count: int
+    input: DecisionInput
+    margin: float
+    decision: Decision
+    sent: tuple[Sent, ...]
+    deals: tuple[Deal, ...]
+    day_profit: float
+    decision_ms: float
+
+
+class Reporter(Protocol):
+    """Hears of every bar, beat and trouble."""
+
+    def started(self, text: str) -> None: ...
+
+    def bar(self, report: BarReport) -> None: ...
+
+    def beat(self, snapshot: Snapshot) -> None: ...
+
+    def trouble(self, text: str) -> None:
+        """Something is wrong for now, e.g. the bridge is away; an empty text: it is over."""
+        ...
+
+    def closed(self) -> None:
+        """The bot has ended, by whatever cause: the terminal is given back."""
+        ...
+
+    def finished(self, text: str, summary: Mapping[str, Any]) -> None: ...
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def started(self, text: str) -> None: ...
+
+    def bar(self, report: BarReport) -> None: ...
+
+    def beat(self, snapshot: Snapshot) -> None: ...
+
+    def trouble(self, text: str) -> None: ...
+
+    def closed(self) -> None: ...
+
+    def finished(self, text: str, summary: Mapping[str, Any]) -> None: ...

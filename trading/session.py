@@ -1,0 +1,95 @@
+"""One start of the daemon: run the bot, say how it ended, sum up."""
+
+import logging
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from broker.client.rest import RestBroker
+from market.bars import utc_text
+from market.store import BarStore
+from trading.assemble import Trade
+from trading.bot import Bot
+from trading.clock import Clock, StopFlag
+from trading.journal import Journal
+from trading.live_view import LineView, LiveView
+from trading.logger import fields, file_log
+from trading.report import Reporter
+from trading.summary import run_summary, write_summary
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A bot that is ready to run, and what has to be closed after it."""
+
+    bot: Bot
+    trade: Trade
+    broker: RestBroker
+    clock: Clock
+    journal: Journal
+    store: BarStore
+    reporter: Reporter
+    log: logging.Logger
+    data_sha256: str
+
+    def run(self, headline: str, summary_file: Path | None) -> None:
+        """Until the run is over or a stop is requested. Errors pass through, the view is closed."""
+        resumed = self.journal.decided_count(self.trade.instrument.symbol)
+        going_on = f"; goes on after {resumed} decided bars" if resumed else ""
+        self.log.info("started %s", fields(resumed=resumed))
+        self.reporter.started(headline + going_on)
+        try:
+            self.bot.run()
+            summary = self._sum_up(summary_file)
+        finally:
+            self.reporter.closed()
+        self.reporter.finished(self._how_it_ended(), summary)
+        self.log.info("ended %s", fields(over=self.bot.finished, bars=summary["decisions"]))
+        self._close()
+
+    def _sum_up(self, summary_file: Path | None) -> Mapping[str, Any]:
+        now_ms = self.clock.now_ms()
+        summary = run_summary(
+            self.journal, self.store, self.broker, self.trade,
+            now_ms=now_ms, data_sha256=self.data_sha256,
+        )  # fmt: skip
+        if summary_file is not None:
+            write_summary(summary_file, summary)
+        if self.bot.finished:
+            self.journal.set_meta(finished=str(now_ms))
+        self.journal.record("run_ended", now_ms, over=self.bot.finished)
+        return summary
+
+    def _how_it_ended(self) -> str:
+        when = utc_text(self.clock.now_ms())
+        if self.bot.finished:
+            return f"the run is over at {when} UTC"
+        return f"stopped at {when} UTC; the next start goes on from here"
+
+    def _close(self) -> None:
+        self.journal.close()
+        self.store.close()
+        self.broker.close()
+
+
+def stop_on_signals() -> StopFlag:
+    """Ctrl-C and SIGTERM then ask for a stop between bars."""
+    stop = StopFlag()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop.request)
+    return stop
+
+
+def reporter_of(console: Console, *, quiet: bool, day_zone: str, speed: str) -> Reporter:
+    """A live page in a terminal, lines elsewhere."""
+    if console.is_terminal and not quiet:
+        return LiveView(console, day_zone=day_zone, speed=speed)
+    return LineView(console, quiet=quiet)
+
+
+def log_of() -> logging.Logger:
+    return file_log(Path("logs"))
