@@ -1,0 +1,133 @@
+"""Reading `config.json` and `ml_config.json`: everything wrong is said at once."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from settings import Settings, SettingsError, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the shipped settings."""
+    for name in ("config.json", "ml_config.json"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def _edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def _problems(folder: Path, **options: object) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(folder, **options)  # type: ignore[arg-type]
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_shipped_settings_load_with_the_documented_defaults(folder: Path) -> None:
+    settings = load_settings(folder)
+    assert settings.symbol == "BTCUSD"
+    assert settings.decision.risk_percent == 2.0
+    assert settings.decision.prediction.gate == "quantile"
+    assert settings.decision.prediction.quantile.top_share == 0.05
+    assert settings.decision.circuit_breaker.max_consecutive_losses == 7
+    assert settings.ml.labeling.lookahead_candles == 48
+
+
+def test_settings_cannot_be_changed_after_loading(folder: Path) -> None:
+    settings: Settings = load_settings(folder)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.decision.risk_percent = 9.0  # type: ignore[misc]
+
+
+def test_problems_of_both_files_are_reported_together_with_path_and_value(folder: Path) -> None:
+    _edit(folder / "config.json", risk_percnt=3, max_lot=-1, timezone="Mars/Base")
+    _edit(folder / "ml_config.json", prediction={"gate": "oracle"}, colour="blue")
+    problems = _problems(folder)
+    assert len(problems) == 5
+    text = "\n".join(problems)
+    assert "config.json: risk_percnt: unknown key, did you mean risk_percent?; received 3" in text
+    assert "config.json: max_lot:" in text
+    assert "received -1" in text
+    assert "config.json: timezone:" in text
+    assert "Mars/Base" in text
+    assert "ml_config.json: prediction.gate:" in text
+    assert "ml_config.json: colour: unknown key" in text
+
+
+def test_wrong_type_is_named_with_its_path(folder: Path) -> None:
+    _edit(folder / "config.json", dynamic_sltp={"sl_atr_multiplier": "wide"})
+    (problem,) = _problems(folder)
+    assert problem.startswith("config.json: dynamic_sltp.sl_atr_multiplier:")
+    assert problem.endswith('received "wide"')
+
+
+def test_missing_file_and_broken_json_say_where(folder: Path) -> None:
+    (folder / "config.json").write_text('{"symbol": "BTCUSD",,}')
+    (problem,) = _problems(folder)
+    assert "config.json" in problem
+    assert "line 1" in problem
+    (folder / "config.json").unlink()
+    (problem,) = _problems(folder)
+    assert "the file must exist" in problem
+
+
+def test_override_reaches_either_file_and_keeps_the_rest(folder: Path) -> None:
+    settings = load_settings(
+        folder, overrides=["prediction.gate=fixed", "dynamic_sltp.tp_atr_multiplier=2"]
+    )
+    assert settings.decision.prediction.gate == "fixed"
+    assert settings.decision.prediction.confidence_threshold == 0.65
+    assert settings.decision.dynamic_sltp.tp_atr_multiplier == 2.0
+    assert settings.decision.dynamic_sltp.sl_atr_multiplier == 1.0
+
+
+@pytest.mark.parametrize("text", ["no_sign", "=3", "a..b=1", "symbol.deep=1"])
+def test_malformed_override_is_refused(folder: Path, text: str) -> None:
+    assert any("--override" in problem for problem in _problems(folder, overrides=[text]))
+
+
+def test_unknown_override_key_is_refused_like_any_other(folder: Path) -> None:
+    (problem,) = _problems(folder, overrides=["risk_procent=3"])
+    assert "did you mean risk_percent?" in problem
+
+
+def _write_accounts(folder: Path, **changes: object) -> None:
+    entry = {
+        "broker_id": "roboforex", "terminal_key": "terminal-one", "account_type": "cent",
+        "currency_multiplier": 0.01, "risk_pct": 3.0, "max_lot": 5.0, "state_file": "state_a.json",
+    } | changes  # fmt: skip
+    (folder / "config").mkdir(exist_ok=True)
+    (folder / "config" / "accounts.json").write_text(json.dumps({"accounts": {"main": entry}}))
+    (folder / "config" / "terminals.json").write_text(
+        json.dumps({"terminals": {"terminal-one": {"url": "http://127.0.0.1:7777"}}})
+    )
+
+
+def test_account_replaces_risk_lot_and_bridge(folder: Path) -> None:
+    _write_accounts(folder)
+    settings = load_settings(folder, account="main")
+    assert settings.account is not None
+    assert settings.account.account_id == "main"
+    assert settings.decision.risk_percent == 3.0
+    assert settings.decision.max_lot == 5.0
+    assert settings.bridge.api_base_url == "http://127.0.0.1:7777"
+
+
+def test_unknown_account_lists_the_known_ones(folder: Path) -> None:
+    _write_accounts(folder)
+    (problem,) = _problems(folder, account="mian")
+    assert "config/accounts.json has: main" in problem
+
+
+def test_account_with_unknown_terminal_or_bad_value_is_refused(folder: Path) -> None:
+    _write_accounts(folder, terminal_key="terminal-nine")
+    assert "terminal-one" in _problems(folder, account="main")[0]
+    _write_accounts(folder, risk_pct=-1)
+    assert "main.risk_pct" in _problems(folder, account="main")[0]
