@@ -17,6 +17,7 @@ import numpy as np
 
 from backtest.columns import DecidedBars
 from backtest.venue import Venue
+from broker.contract.constants import DealType
 from broker.contract.messages import Deal, OrderRequest
 from broker.simulator.settings import PaperSettings
 from broker.simulator.terminal import SimulatedTerminal
@@ -24,11 +25,12 @@ from market.instrument import Instrument
 from trading.canonical import decision_line
 from trading.decision import gate
 from trading.decision.decide import decide
-from trading.decision.records import Decision, DecisionInput
+from trading.decision.records import ClosedTrade, Decision, DecisionInput, InstrumentView
 from trading.decision.settings import DecisionSettings
+from trading.equity import EquityCurve, equity_curve
 from trading.execution.plan import plan
 from trading.execution.settle import Settlement, settle
-from trading.views import assemble
+from trading.views import assemble, closed_trades
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +67,23 @@ class BacktestRun:
     @property
     def final_equity(self) -> float:
         return self.venue.terminal.equity
+
+    @property
+    def trades(self) -> tuple[ClosedTrade, ...]:
+        return closed_trades(self.deals, self.rules.strategy_id)
+
+    @property
+    def terms(self) -> InstrumentView:
+        """The symbol as the account sees it."""
+        return self.venue.state()[3]
+
+    @property
+    def curve(self) -> EquityCurve:
+        """Marked-to-market equity of the decided bars."""
+        traded = [deal for deal in self.deals if deal.type in (DealType.BUY, DealType.SELL)]
+        return equity_curve(
+            traded, self.bars.bars, self.terms, initial_balance=self.initial_balance
+        )
 
     def lines(self) -> Iterator[str]:
         """The canonical line of every decided bar, oldest first.

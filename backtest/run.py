@@ -1,0 +1,239 @@
+"""`python backtest_config.py`: the daemon's decisions over history, with figures and a report.
+
+python backtest_config.py                                   the generated market
+python backtest_config.py --data FILE --from 2025-06-01 --to 2025-11-01
+python backtest_config.py --data FILE --oos-only            only bars the model has not seen
+python backtest_config.py --override prediction.gate=fixed --summary out.json --no-chart
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backtest.driver import BacktestRun
+    from market.bars import Bars
+    from ml.predictors.ensemble import EnsemblePredictor
+    from settings import Settings
+    from trading.paper import PaperPlan
+
+CACHE = Path("datasets")
+REPORTS = Path("reports")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 after a run, 2 where a person must act first (one line says what), 130 if stopped."""
+    given = _parser().parse_args(argv)
+    try:
+        return _run(given)
+    except _a_person_can_mend() as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="backtest_config.py",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--data", type=Path, metavar="FILE", help="M15 bars (default: the generated market)")
+    add("--from", dest="from_ms", type=_instant_ms, metavar="TIME", help="UTC, inclusive")
+    add("--to", dest="to_ms", type=_instant_ms, metavar="TIME", help="UTC, exclusive")
+    add("--oos-only", action="store_true", help="start at the model's train cutoff or later")
+    add("--no-chart", action="store_true", help="write no HTML report")
+    add("--override", action="append", default=[], metavar="KEY=VALUE",
+        help="a setting for this run, e.g. risk_percent=0.5 (repeatable)")  # fmt: skip
+    add("--summary", type=Path, metavar="FILE", help="write the figures here as JSON")
+    add("--report", type=Path, metavar="FILE", help="the HTML report (default: in reports/)")
+    add("--models", type=Path, metavar="DIR", help="where the models lie (default: ml_config.json)")
+    add("--max-lot", type=float, metavar="X", help="instead of config.json's max_lot")
+    add("--cent-account", action="store_true", help="the same money on an account in USC")
+    add("--symbol", metavar="S", help="instead of config.json's symbol")
+    add("--seed", type=int, metavar="N", help="of the generated market and of slippage")
+    return parser
+
+
+def _instant_ms(text: str) -> int:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"a date or time such as 2025-09-01T14:00 is allowed, {text!r} came"
+        ) from None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return round(instant.timestamp() * 1000)
+
+
+def _a_person_can_mend() -> tuple[type[Exception], ...]:
+    """Failures whose text says what to do. Anything else is a defect and shows where it is."""
+    from market.bars import BarsError
+    from market.sources.errors import SourceError
+    from ml.predictors.compat import ModelError
+    from settings import SettingsError
+    from trading.errors import DaemonError
+
+    return BarsError, SourceError, ModelError, SettingsError, DaemonError, OSError
+
+
+def _run(given: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from backtest.report import table
+    from trading.model import load_model
+    from trading.summary import require_writable, write_summary
+
+    require_writable(given.summary)
+    settings = _settings(given)
+    paths = settings.ml.paths.for_symbol(settings.symbol)
+    if given.models is not None:
+        paths = paths.in_folder(given.models)
+    predictor = load_model(paths, settings.ml.features, settings.symbol)
+    plan, history = _market(given, settings, predictor)
+    run = _decide(settings, plan, history, predictor)
+    summary = _summarise(run, settings, plan, predictor)
+    console = Console()
+    title = _title(run, plan, settings)
+    table(console, title, summary, _months(run))
+    if given.summary is not None:
+        write_summary(given.summary, summary)
+        console.print(f"summary: {given.summary}")
+    if not given.no_chart:
+        console.print(f"report: {_write_report(given, run, title, summary)}")
+    return 0
+
+
+def _settings(given: argparse.Namespace) -> "Settings":
+    from settings import load_settings
+
+    overrides = list(given.override)
+    if given.max_lot is not None:
+        overrides.append(f"max_lot={given.max_lot}")
+    if given.seed is not None:
+        overrides.append(f"paper.seed={given.seed}")
+    settings = load_settings(overrides=overrides, symbol=given.symbol)
+    if not given.cent_account or settings.paper.currency == "USC":
+        return settings
+    cents = json.dumps(settings.paper.balance * 100)
+    overrides += ["paper.currency=USC", f"paper.balance={cents}"]
+    return load_settings(overrides=overrides, symbol=given.symbol)
+
+
+def _market(
+    given: argparse.Namespace, settings: "Settings", predictor: "EnsemblePredictor"
+) -> tuple["PaperPlan", "Bars"]:
+    """The span as a paper run of the same flags has it, and all bars of its market."""
+    from market.sources.files import read_bars
+    from market.sources.generated import generated_bars
+    from mt5api.paper import FileMarket
+    from trading.assemble import Trade, known_instrument
+    from trading.paper import PaperOptions, plan_run
+
+    of = known_instrument(settings.symbol)
+    trade = Trade(of, settings.decision, settings.daemon, tuple(settings.ml.features.groups))
+    from_ms = given.from_ms
+    if given.oos_only:
+        from_ms = max(from_ms or 0, predictor.metadata.train_cutoff_ms)
+    options = PaperOptions(given.data, from_ms, given.to_ms, None, "max")
+    plan = plan_run(options, trade, settings.paper)
+    market = plan.market
+    if isinstance(market, FileMarket):
+        return plan, read_bars(market.path, of, server_zone=market.server_zone)
+    return plan, generated_bars(of, seed=market.seed, from_ms=market.from_ms, to_ms=market.to_ms)
+
+
+def _decide(
+    settings: "Settings", plan: "PaperPlan", history: "Bars", predictor: "EnsemblePredictor"
+) -> "BacktestRun":
+    from backtest.columns import decided_bars
+    from backtest.driver import Rules, run_backtest
+    from backtest.forecasts import history_forecasts
+    from market.instruments import INSTRUMENTS
+
+    quantile = settings.decision.prediction.quantile
+    from_ms, to_ms = plan.limits.from_ms, plan.limits.to_ms or int(history.close_ms[-1])
+    history = history.between(int(history.open_ms[0]), max(to_ms, from_ms) + _ONE_MORE_BAR_MS)
+    of = INSTRUMENTS[settings.symbol]
+    forecasts = history_forecasts(
+        history,
+        predictor,
+        from_row=int(history.open_ms.searchsorted(from_ms - quantile.lookback_ms)),
+        groups=tuple(settings.ml.features.groups),
+        round_step=of.round_step,
+        cache=CACHE,
+    )
+    rules = Rules(
+        of,
+        settings.decision,
+        settings.paper,
+        settings.daemon.strategy_id,
+        settings.daemon.act_within_ms,
+    )
+    bars = decided_bars(history, forecasts, quantile, from_ms=from_ms, to_ms=to_ms)
+    return run_backtest(bars, rules)
+
+
+# The bar that opens at the last decision: its first tick is the quote in force there.
+_ONE_MORE_BAR_MS = 15 * 60_000
+
+
+def _summarise(
+    run: "BacktestRun", settings: "Settings", plan: "PaperPlan", predictor: "EnsemblePredictor"
+) -> dict[str, Any]:
+    from trading.model import seen_until
+    from trading.results import summarise
+
+    summary = summarise(
+        run.lines(),
+        run.deals,
+        run.bars.bars,
+        run.terms,
+        strategy_id=settings.daemon.strategy_id,
+        initial_balance=run.initial_balance,
+        final_equity=run.final_equity,
+        data_sha256=plan.data_sha256,
+    )
+    warning = seen_until(predictor, plan.limits.from_ms)
+    return summary | {"warnings": [warning] if warning else []}
+
+
+def _months(run: "BacktestRun") -> Any:
+    from backtest.report import months
+
+    return months(run.trades, run.curve, run.initial_balance)
+
+
+def _title(run: "BacktestRun", plan: "PaperPlan", settings: "Settings") -> str:
+    from market.bars import utc_text
+
+    bars = run.bars.bars
+    first, last = utc_text(int(bars.open_ms[0])), utc_text(int(bars.close_ms[-1]))
+    return f"{settings.symbol}, {plan.source}, {first} to {last} UTC"
+
+
+def _write_report(
+    given: argparse.Namespace, run: "BacktestRun", title: str, summary: dict[str, Any]
+) -> Path:
+    from backtest.html import write_report
+    from backtest.report import chart_trades
+
+    bars = run.bars.bars
+    close_ms = bars.close_ms.tolist()
+    levels = {close_ms[row]: requests for row, requests in run.sent.items()}
+    path: Path = given.report or REPORTS / f"backtest_{bars.symbol.lower()}.html"
+    trades = chart_trades(run.trades, levels)
+    write_report(path, title, summary, _months(run), bars, run.curve, trades)
+    return path
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
