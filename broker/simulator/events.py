@@ -50,16 +50,19 @@ class Events:
         return min(first, self._stop_out.next_ms(now_ms, min(to_ms, first)))
 
     def _at(self, instant_ms: int) -> None:
+        book = self._book
         self._exits(instant_ms, at_open=False)
-        self._triggers(instant_ms, at_open=False)
+        if book.orders:
+            self._triggers(instant_ms, at_open=False)
         self._stop_out.at_interiors(instant_ms)
         self._expire(instant_ms)
         if self._rollovers.next_ms(instant_ms - 1) == instant_ms:
             weekday = self._rollovers.weekday_ended(instant_ms)
-            for position in list(self._book.positions.values()):
-                charge_swap(self._book, position, weekday, instant_ms)
+            for position in list(book.positions.values()):
+                charge_swap(book, position, weekday, instant_ms)
         self._exits(instant_ms, at_open=True)
-        self._triggers(instant_ms, at_open=True)
+        if book.orders:
+            self._triggers(instant_ms, at_open=True)
         self._stop_out.at_first_ticks(instant_ms)
 
     def _exits(self, instant_ms: int, *, at_open: bool) -> None:

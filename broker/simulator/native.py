@@ -6,6 +6,7 @@ and `last_error()` says why. Whoever speaks to the package can be handed this ob
 """
 
 import fnmatch
+import math
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -268,6 +269,10 @@ class NativeTerminal(Constants):
             name = unknown[0] if unknown else "action"
             self._fail(self.RES_E_INVALID_PARAMS, f'Invalid "{name}" argument')
             return None
+        wrong = [name for name, value in request.items() if not _is_kind_of(name, value)]
+        if wrong:
+            self._fail(self.RES_E_INVALID_PARAMS, f'Invalid "{wrong[0]}" argument')
+            return None
         fields = dict(request)
         if fields.get("expiration"):
             fields["expiration"] = self._clock.to_utc_ms(_seconds(fields["expiration"]))
@@ -349,6 +354,15 @@ class NativeTerminal(Constants):
 
     def _fail(self, code: int, text: str) -> None:
         self._error = (code, text)
+
+
+def _is_kind_of(name: str, value: object) -> bool:
+    """Texts are texts, volumes and prices are numbers, the rest whole numbers."""
+    if name in ("symbol", "comment"):
+        return isinstance(value, str)
+    if name in ("volume", "price", "stoplimit", "sl", "tp"):
+        return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int) or (name == "expiration" and isinstance(value, datetime))
 
 
 def _seconds(instant: _Instant) -> int:

@@ -19,6 +19,7 @@ from broker.contract.constants import (
 )
 from broker.simulator.book import Book
 from broker.simulator.feed import Watch
+from broker.simulator.ledger import Ledger
 from broker.simulator.records import DealRow, OpenPosition, OrderRow, WorkingOrder
 from broker.simulator.trading_desk import trigger_watch
 
@@ -41,23 +42,27 @@ class SnapshotStore:
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path = path
+        # The bridge saves from its worker threads, one at a time under its own lock.
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
-            # The bridge saves from its worker threads, one at a time under its own lock.
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._create()
         except sqlite3.Error as error:
+            self._db.close()
             raise SnapshotError(
                 f"{path}: a snapshot of the simulated terminal is expected, but {error}; "
                 "remove the file to start anew"
             ) from error
         self._require(fingerprint)
         self._saved = {name: self._count(name) for name in ("deals", "orders")}
+        self._continues = self._saved == {"deals": 0, "orders": 0}
 
     def save(self, book: Book, now_ms: int, requests: int) -> None:
         """Writes new rows and the present state; durable when it returns."""
         ledger = book.ledger
+        if not self._continues:
+            self._require_same_past(ledger)
         state = json.dumps(_state(book, now_ms, requests), separators=(",", ":"))
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -76,17 +81,19 @@ class SnapshotStore:
         if row is None:
             raise SnapshotError(f"{self.path}: holds no state yet; start without restoring")
         state = json.loads(row[0])
-        ledger = book.ledger
-        ledger.orders[:] = [OrderRow._make(_typed("orders", r)) for r in self._rows("orders")]
-        ledger.deals[:] = [DealRow._make(_typed("deals", r)) for r in self._rows("deals")]
-        ledger.balance = sum(d.commission + d.swap + d.profit for d in ledger.deals)
-        ledger.last_order, ledger.last_deal = state["last_order"], state["last_deal"]
-        if ledger.balance != state["balance"]:
+        deals = [DealRow._make(_typed("deals", row)) for row in self._rows("deals")]
+        balance = sum(deal.commission + deal.swap + deal.profit for deal in deals)
+        if balance != state["balance"]:
             raise SnapshotError(
-                f"{self.path}: the deals add up to {ledger.balance}, the state says "
+                f"{self.path}: the deals add up to {balance}, the state says "
                 f"{state['balance']}; the file is damaged, remove it to start anew"
             )
+        ledger = book.ledger
+        ledger.deals[:], ledger.balance = deals, balance
+        ledger.orders[:] = [OrderRow._make(_typed("orders", row)) for row in self._rows("orders")]
+        ledger.last_order, ledger.last_deal = state["last_order"], state["last_deal"]
         _restore_open(book, state)
+        self._continues = True
         return state["now_ms"], state["requests"]
 
     def close(self) -> None:
@@ -115,6 +122,17 @@ class SnapshotStore:
                     "came: it was written for other bars, another account, start, seed or zone. "
                     "Use the same ones, or another state folder"
                 )
+
+    def _require_same_past(self, ledger: Ledger) -> None:
+        """A file with a past is written on only by a terminal that has the same past."""
+        for table, rows in (("deals", ledger.deals), ("orders", ledger.orders)):
+            kept = [tuple(row.values()) for row in self._rows(table)]
+            if kept != [tuple(row) for row in rows[: len(kept)]]:
+                raise SnapshotError(
+                    f"{self.path}: holds {len(kept)} {table} of another run; "
+                    "restore it first, or use another state folder"
+                )
+        self._continues = True
 
     def _count(self, table: str) -> int:
         return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])

@@ -15,7 +15,7 @@ from broker.simulator.book import Book
 from broker.simulator.events import Events
 from broker.simulator.feed import Feed, QuoteTicks
 from broker.simulator.ledger import Ledger
-from broker.simulator.persistence import SnapshotStore
+from broker.simulator.persistence import SnapshotError, SnapshotStore
 from broker.simulator.records import (
     DealRow,
     OpenPosition,
@@ -214,6 +214,8 @@ class SimulatedTerminal:
 
     def restore(self, path: Path) -> None:
         """Continues where `save` left off. `SnapshotError` if it was another market or account."""
+        if not path.exists():
+            raise SnapshotError(f"{path}: a snapshot is expected, but there is none; start anew")
         self._now_ms, self.desk.requests = self._store_at(path).load(self.book)
 
     def close(self) -> None:

@@ -33,6 +33,8 @@ class Factor:
         self.numerator, self.denominator = value.as_integer_ratio()
 
     def __call__(self, amount: int) -> int:
+        if self.numerator == 0:
+            return 0
         return round_ratio(amount * self.numerator, self.denominator)
 
 
