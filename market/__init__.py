@@ -4,6 +4,7 @@ Bars and timeframes, instruments with their units, sessions and the broker's clo
 the one stop/target rule (`fills.first_exit`), the durable bar store, and the sources bars come from
 (files, Binance, a bridge, the generated market).
 
-May import: the standard library, numpy, numba, pandas/pyarrow (files only), httpx (Binance only).
+May import: the standard library, numpy, numba, pyarrow (files only), httpx
+and tenacity (Binance only).
 Must not import any other room of this house.
 """

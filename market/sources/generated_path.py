@@ -17,11 +17,12 @@ _REGIME_ENDS = 1.0 / 192.0  # probability per bar: two days on average
 _TREND_DRIFT = 0.03  # of a bar's standard deviation, per bar
 _CLUSTER_MEMORY, _CLUSTER_SHOCK = 0.985, 0.04
 _JUMP = 1.0 / 300.0  # probability per bar
+_JUMP_SIZE, _JUMP_EXCITES = 2.5, 0.15
 _MOVE_BARS = 16
 
 # Drift of each bar of an opening, in standard deviations of the bar. The opening bar itself is
 # drawn up or down and shows the direction; the bars after it tend to follow.
-_OPENING_DRIFT = (1.0, 0.50, 0.50, 0.40, 0.20, 0.10)
+_OPENING_DRIFT = (2.0, 0.45, 0.45, 0.35, 0.20, 0.10)
 OPENING_BARS = len(_OPENING_DRIFT)
 _OPENING_VOLATILITY = 1.2
 _STRETCHED = 1.5
@@ -41,8 +42,9 @@ def simulate(
 ) -> tuple[Float64s, Float64s, Float64s, Float64s, Float64s]:
     """Open, high, low, close as log(price / usual level), and volatility relative to usual.
 
-    One row per M15 slot; rows of closed slots stay 0. `normals` has `PATH_STEPS` + 6 columns, the
-    last two left to the caller; `uniforms` has 3.
+    One row per M15 slot; rows of closed slots stay 0. `normals` has `PATH_STEPS` + 6 columns: the
+    minutes, then a trend's direction, the clustering, a gap or jump, an opening's direction, and
+    two left to the caller; `uniforms` has 3: end of the regime, the next one, the jump.
     """
     slots = len(is_open)
     open_, high, low, close = np.zeros(slots), np.zeros(slots), np.zeros(slots), np.zeros(slots)
@@ -71,17 +73,12 @@ def simulate(
         if regime == _TREND:
             drift += trend * _TREND_DRIFT
         drift = drift * sd - _pull(level, level_sd, bar_sd)
-        open_[slot] = high[slot] = low[slot] = level
         jump_step = -1
         if uniforms[slot, 2] < _JUMP:
             jump_step = int(uniforms[slot, 2] / _JUMP * PATH_STEPS)
-            cluster += 0.15
-        for step in range(PATH_STEPS):
-            level += drift / PATH_STEPS + sd / math.sqrt(PATH_STEPS) * normal[step]
-            if step == jump_step:
-                level += 2.5 * sd * normal[PATH_STEPS + 2]
-            high[slot] = max(high[slot], level)
-            low[slot] = min(low[slot], level)
+            cluster += _JUMP_EXCITES
+        open_[slot] = level
+        high[slot], low[slot], level = _walk(level, drift, sd, normal, jump_step)
         close[slot] = level
         if opening_bar[slot] == 0:
             push = math.tanh(3.0 * (level - open_[slot]) / sd)
@@ -89,6 +86,20 @@ def simulate(
         closes[bars % _MOVE_BARS] = level
         bars += 1
     return open_, high, low, close, volatility
+
+
+@njit(cache=True)
+def _walk(
+    level: float, drift: float, sd: float, normal: Float64s, jump_step: int
+) -> tuple[float, float, float]:
+    """One bar, minute by minute: its high, low and close; a jump falls into `jump_step`."""
+    high = low = level
+    for step in range(PATH_STEPS):
+        level += drift / PATH_STEPS + sd / math.sqrt(PATH_STEPS) * normal[step]
+        if step == jump_step:
+            level += _JUMP_SIZE * sd * normal[PATH_STEPS + 2]
+        high, low = max(high, level), min(low, level)
+    return high, low, level
 
 
 @njit(cache=True)

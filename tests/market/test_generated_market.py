@@ -1,6 +1,7 @@
 """The generated market: the same bars for the same seed, possible, and shaped like a market."""
 
 from datetime import UTC, datetime
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ FROM_MS = int(datetime(2024, 3, 1, tzinfo=UTC).timestamp() * 1000)
 YEAR_MS = 366 * DAY_MS
 
 
+@cache
 def year(symbol: str = "BTCUSD", seed: int = 7) -> Bars:
     return generated_bars(instrument(symbol), seed=seed, from_ms=FROM_MS, to_ms=FROM_MS + YEAR_MS)
 
