@@ -76,7 +76,7 @@ def _key(features: Float64s, predictor: EnsemblePredictor) -> str:
 def _read(file: Path, rows: int) -> _Kept | None:
     """What the cache holds; None where it holds nothing that can be used."""
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             kept = _Kept(*(stored[name] for name in _KEPT))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None

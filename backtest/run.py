@@ -89,11 +89,13 @@ def _run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from backtest.report import table
+    from trading.assemble import known_instrument
     from trading.model import load_model
     from trading.summary import require_writable, write_summary
 
     require_writable(given.summary)
     settings = _settings(given)
+    known_instrument(settings.symbol)
     paths = settings.ml.paths.for_symbol(settings.symbol)
     if given.models is not None:
         paths = paths.in_folder(given.models)
