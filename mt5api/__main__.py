@@ -26,18 +26,18 @@ def _serve(given: argparse.Namespace) -> None:
     from mt5api.paper import open_paper, read_spec
     from mt5api.serve import Bridge, listen, stop_with_parent
 
-    listener = listen(given.host, given.port)
-    bridge = open_paper(read_spec(given.paper))
-    app = create_app(
-        bridge.broker,
-        token=os.environ.get(TOKEN_VARIABLE, ""),
-        paper_clock=bridge.clock,
-        save=bridge.save,
-    )
-    server = Bridge(app, listener, given.ready_file)
-    if given.exit_with_parent:
-        stop_with_parent(server)
-    server.serve_until_stopped()
+    with listen(given.host, given.port) as listener:
+        bridge = open_paper(read_spec(given.paper))
+        app = create_app(
+            bridge.broker,
+            token=os.environ.get(TOKEN_VARIABLE, ""),
+            paper_clock=bridge.clock,
+            save=bridge.save,
+        )
+        server = Bridge(app, listener, given.ready_file)
+        if given.exit_with_parent:
+            stop_with_parent(server)
+        server.serve_until_stopped()
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

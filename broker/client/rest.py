@@ -1,5 +1,6 @@
 """`RestBroker`: the `Broker` port over HTTP, in the bridge's native dialect (docs/bridge.md)."""
 
+from typing import Self
 from urllib.parse import quote
 
 from tenacity.wait import wait_base
@@ -26,13 +27,22 @@ from market.timeframe import Timeframe
 
 
 class RestBroker:
-    """One account behind a bridge. Reads are retried, trade requests never."""
+    """One account behind a bridge. Reads are retried, trade requests never.
+
+    A context manager, or call `close` at the end.
+    """
 
     def __init__(
         self, settings: BridgeSettings, token: str = "", *, back_off: wait_base | None = None
     ) -> None:
         given = {} if back_off is None else {"back_off": back_off}
         self.connection = Connection(settings, token, **given)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         self.connection.close()

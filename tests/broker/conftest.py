@@ -1,10 +1,12 @@
 """One venue, twice: in process, and behind HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
 
+from broker.client.rest import RestBroker
 from broker.contract.port import Broker
 from broker.simulator.terminal import SimulatedTerminal
 from tests.broker.paper_bridge import client_of, make_terminal, native_broker, served
@@ -25,10 +27,8 @@ def _in_process() -> Iterator[Venue]:
 
 def _over_http() -> Iterator[Venue]:
     terminal = make_terminal()
-    with served(native_broker(terminal), terminal=terminal) as url:
-        client = client_of(url)
+    with served(native_broker(terminal), terminal=terminal) as url, client_of(url) as client:
         yield Venue(client, terminal)
-        client.close()
 
 
 @pytest.fixture
@@ -44,3 +44,14 @@ def over_http() -> Iterator[Venue]:
 @pytest.fixture(params=["in process", "over HTTP"])
 def venue(request: pytest.FixtureRequest) -> Iterator[Venue]:
     yield from _in_process() if request.param == "in process" else _over_http()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., RestBroker]]:
+    """Clients of a URL that are closed when the test ends."""
+    with ExitStack() as stack:
+
+        def client(url: str, token: str = "", **given: float) -> RestBroker:
+            return stack.enter_context(client_of(url, token, **given))
+
+        yield client

@@ -4,8 +4,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import numpy as np
-import uvicorn
+from fastapi import FastAPI
 from tenacity import wait_none
 
 from broker.client.rest import RestBroker
@@ -63,27 +64,35 @@ def served(
 ) -> Iterator[str]:  # fmt: skip
     """The base URL of a bridge that runs in a thread until the block ends."""
     clock = PaperClock(terminal, speed) if terminal else None
-    app = create_app(broker, token=token, paper_clock=clock)
-    with running(Bridge(app, listen("127.0.0.1", 0), ready_file=None)) as url:
+    with running(create_app(broker, token=token, paper_clock=clock)) as url:
         yield url
 
 
 @contextmanager
-def running(server: Bridge) -> Iterator[str]:
+def running(app: FastAPI) -> Iterator[str]:
+    """The base URL of an application that is served in a thread until the block ends."""
+    server = Bridge(app, listen("127.0.0.1", 0), ready_file=None)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [server.listener]})
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
     finally:
-        _stop(server)
+        server.should_exit = True
         thread.join(10)
 
 
-def _stop(server: uvicorn.Server) -> None:
-    server.should_exit = True
+@contextmanager
+def talking_to(app: FastAPI, token: str = "") -> Iterator[httpx.Client]:
+    """A plain HTTP client of a served application."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with (
+        running(app) as url,
+        httpx.Client(base_url=url, headers=headers, trust_env=False) as client,
+    ):
+        yield client
 
 
-def client_of(url: str, token: str = "") -> RestBroker:
+def client_of(url: str, token: str = "", *, timeout_s: float = 5.0) -> RestBroker:
     """A client that does not wait between attempts."""
-    settings = BridgeSettings(api_base_url=url, read_timeout_s=5.0, trade_timeout_s=5.0)
+    settings = BridgeSettings(api_base_url=url, read_timeout_s=timeout_s, trade_timeout_s=timeout_s)
     return RestBroker(settings, token, back_off=wait_none())
