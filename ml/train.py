@@ -68,11 +68,12 @@ def _day_ms(text: str) -> int:
 def _train(options: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from ml.predictors.settings import PROJECT_ROOT
     from settings import load_settings
 
     console = Console(highlight=False)
     overrides = [] if options.seed is None else [f"training.seed={options.seed}"]
-    settings = load_settings(symbol=options.symbol, overrides=overrides)
+    settings = load_settings(PROJECT_ROOT, symbol=options.symbol, overrides=overrides)
     task = _task(options, settings, console)
     paths = settings.ml.paths.for_symbol(settings.symbol)
     if options.models is not None:

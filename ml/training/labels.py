@@ -42,11 +42,18 @@ def signal_labels(bars: Bars, instrument: Instrument, settings: LabelSettings) -
     range_now = atr(bars.high, bars.low, bars.close, bars.open_ms, ATR_PERIOD)
     stop = _distance_ticks(range_now, settings.atr_sl_mult, instrument.tick_size)
     target = _distance_ticks(range_now, settings.atr_tp_mult, instrument.tick_size)
-    valid = _tradable(bars, range_now, settings.lookahead_candles)
+    return barrier_labels(bars, instrument, stop, target, settings.lookahead_candles)
+
+
+def barrier_labels(
+    bars: Bars, instrument: Instrument, stop: Int64s, target: Int64s, horizon_bars: int
+) -> SignalLabels:
+    """Labels for stop and target distances in ticks, one pair per bar; 0 means no label there."""
+    valid = (stop > 0) & (target > 0)
+    valid[max(len(bars) - horizon_bars, 0) :] = False
+    valid[:-1] &= bars.open_ms[1:] == bars.close_ms[:-1]
     open_, high, low, _, spread = ticks(bars, instrument.tick_size, instrument.point)
-    label, end_row = _label_rows(
-        open_, high, low, spread, stop, target, valid, settings.lookahead_candles
-    )
+    label, end_row = _label_rows(open_, high, low, spread, stop, target, valid, horizon_bars)
     return SignalLabels(label, end_row, valid)
 
 
@@ -54,13 +61,6 @@ def _distance_ticks(range_now: Float64s, multiple: float, tick_size: float) -> I
     """A multiple of ATR in whole ticks, at least one; 0 where there is no ATR."""
     distance = np.rint(np.nan_to_num(range_now * multiple) / tick_size).astype(np.int64)
     return np.where(np.isfinite(range_now), np.maximum(distance, 1), 0)
-
-
-def _tradable(bars: Bars, range_now: Float64s, horizon_bars: int) -> NDArray[np.bool_]:
-    valid = np.isfinite(range_now)
-    valid[max(len(bars) - horizon_bars, 0) :] = False
-    valid[:-1] &= bars.open_ms[1:] == bars.close_ms[:-1]
-    return valid
 
 
 @njit(cache=True)  # type: ignore[misc]

@@ -5,6 +5,7 @@ leaves and many small steps. Every run with the same rows, seed and libraries gi
 trees: seeds are set and the number of threads is fixed.
 """
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -119,7 +120,12 @@ _FIXED: dict[str, dict[str, Any]] = {
 
 
 def _estimators() -> dict[str, Any]:
-    """Imported here: these libraries cost most of a second each."""
+    """Imported here: these libraries cost most of a second each.
+
+    On a busy machine OpenMP threads that spin at barriers make training up to nine times slower,
+    so they are told to sleep before the libraries start them.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from lightgbm import LGBMClassifier
     from sklearn.ensemble import RandomForestClassifier
     from xgboost import XGBClassifier
