@@ -7,7 +7,7 @@ and `last_error()` says why. Whoever speaks to the package can be handed this ob
 
 import fnmatch
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -30,13 +30,18 @@ from broker.simulator.native_words import (
     TradePosition,
 )
 from broker.simulator.native_words import TradeRequest as TradeRequestTuple
-from broker.simulator.records import OrderRow, TradeRequest
+from broker.simulator.records import DealRow, OrderRow, TradeRequest
 from broker.simulator.terminal import SimulatedTerminal
 
 BUILD = 5602
 _VERSION = (500, BUILD, "01 Aug 2026")
 _Instant = datetime | int | float
 Answer = TypeVar("Answer")
+Row = TypeVar("Row", DealRow, OrderRow)
+_LONGEST_TEXT = 31
+_SLOT_MS = 900_000  # clocks change on quarter hours at the finest
+_END_OF_TIME_S = 1 << 40
+_WIDEST_OFFSET_MS = 24 * 3_600_000
 
 
 class NativeTerminal(Constants):
@@ -46,6 +51,7 @@ class NativeTerminal(Constants):
         self.terminal = terminal
         self._clock = terminal.server_clock
         self._rates = NativeRates(terminal)
+        self._offset_ms: dict[int, int] = {}
         self._error: tuple[int, str] = (self.RES_S_OK, "Success")
 
     def initialize(self, path: str = "", **_: Any) -> bool:
@@ -186,16 +192,16 @@ class NativeTerminal(Constants):
     ) -> tuple[TradeOrder, ...]:  # fmt: skip
         """By instants (both included), by order ticket or by position identifier."""
         ledger = self.terminal.ledger
-        rows: Iterable[OrderRow]
         if ticket is not None:
-            rows = (row for row in ledger.orders if row.ticket == ticket)
+            rows = [row for row in ledger.orders if row.ticket == ticket]
         elif position is not None:
-            rows = (row for row in ledger.orders if row.position_id == position)
+            rows = [row for row in ledger.orders if row.position_id == position]
         else:
-            rows = ledger.orders_between(*self._utc_window(date_from, date_to))
-        return self._ok(tuple(
-            self._order(row) for row in rows if _matches(row.symbol, None, group)
-        ))  # fmt: skip
+            rows = ledger.orders_between(*_utc_bounds(date_from, date_to))
+            rows = self._shown_between(rows, [r.time_done_ms for r in rows], date_from, date_to)
+        return self._ok(
+            tuple(self._order(row) for row in rows if _matches(row.symbol, None, group))
+        )
 
     def history_deals_total(self, date_from: _Instant, date_to: _Instant) -> int:
         return len(self.history_deals_get(date_from, date_to))
@@ -211,11 +217,16 @@ class NativeTerminal(Constants):
         elif position is not None:
             rows = [row for row in ledger.deals if row.position_id == position]
         else:
-            rows = ledger.deals_between(*self._utc_window(date_from, date_to))
-        return self._ok(tuple(
-            self._deal(self.terminal.deal(row))
-            for row in rows if _matches(row.symbol, None, group)
-        ))  # fmt: skip
+            rows = ledger.deals_between(*_utc_bounds(date_from, date_to))
+            rows = self._shown_between(rows, [r.time_ms for r in rows], date_from, date_to)
+        rows = [row for row in rows if _matches(row.symbol, None, group)]
+        server_s = self._server_s([row.time_ms for row in rows])
+        return self._ok(
+            tuple(
+                self._deal(self.terminal.deal(row), shown_s)
+                for row, shown_s in zip(rows, server_s, strict=True)
+            )
+        )
 
     def order_calc_margin(
         self, action: int, symbol: str, volume: float, price: float
@@ -316,22 +327,33 @@ class NativeTerminal(Constants):
             tick.bid if tick else 0.0, 0.0, row.symbol, row.comment, "",
         )  # fmt: skip
 
-    def _deal(self, d: Deal) -> TradeDeal:
-        msc = self._server_msc(d.time_msc)
+    def _deal(self, d: Deal, server_s: int) -> TradeDeal:
+        msc = server_s * 1000 + d.time_msc % 1000
         return TradeDeal(
-            d.ticket, d.order, msc // 1000, msc, int(d.type), int(d.entry), d.magic, d.position_id,
+            d.ticket, d.order, server_s, msc, int(d.type), int(d.entry), d.magic, d.position_id,
             int(d.reason), d.volume, d.price, d.commission, d.swap, d.profit, d.fee, d.symbol,
             d.comment, "",
         )  # fmt: skip
 
-    def _utc_window(self, date_from: _Instant | None, date_to: _Instant | None) -> tuple[int, int]:
-        first = 0 if date_from is None else self._clock.to_utc_ms(_seconds(date_from))
-        if date_to is None:
-            return first, self.terminal.now_ms + 1
-        return first, self._clock.to_utc_ms(_seconds(date_to)) + 1000
+    def _shown_between(
+        self, rows: list[Row], times_ms: list[int], date_from: _Instant | None,
+        date_to: _Instant | None,
+    ) -> list[Row]:  # fmt: skip
+        """Rows whose server second lies in [from, to]; judged on the server's clock face."""
+        first = 0 if date_from is None else _seconds(date_from)
+        last = _END_OF_TIME_S if date_to is None else _seconds(date_to)
+        shown = self._server_s(times_ms)
+        return [row for row, at_s in zip(rows, shown, strict=True) if first <= at_s <= last]
+
+    def _server_s(self, times_ms: list[int]) -> list[int]:
+        column = self._clock.to_server_s_sequence(np.array(times_ms, dtype=np.int64))
+        return [int(second) for second in column]
 
     def _server_msc(self, utc_ms: int) -> int:
-        return self._clock.to_server_s(utc_ms) * 1000 + utc_ms % 1000
+        slot = utc_ms // _SLOT_MS
+        if slot not in self._offset_ms:
+            self._offset_ms = {slot: self._clock.offset_s(utc_ms) * 1000}
+        return utc_ms + self._offset_ms[slot]
 
     def _knows(self, symbol: str) -> bool:
         if symbol in self.terminal.instruments:
@@ -356,10 +378,17 @@ class NativeTerminal(Constants):
         self._error = (code, text)
 
 
+def _utc_bounds(date_from: _Instant | None, date_to: _Instant | None) -> tuple[int, int]:
+    """UTC milliseconds that surely hold [from, to] of any server clock."""
+    first = 0 if date_from is None else _seconds(date_from) * 1000 - _WIDEST_OFFSET_MS
+    last = _END_OF_TIME_S if date_to is None else _seconds(date_to)
+    return first, last * 1000 + _WIDEST_OFFSET_MS
+
+
 def _is_kind_of(name: str, value: object) -> bool:
     """Texts are texts, volumes and prices are numbers, the rest whole numbers."""
     if name in ("symbol", "comment"):
-        return isinstance(value, str)
+        return isinstance(value, str) and len(value) <= _LONGEST_TEXT
     if name in ("volume", "price", "stoplimit", "sl", "tp"):
         return isinstance(value, int | float) and math.isfinite(value)
     return isinstance(value, int) or (name == "expiration" and isinstance(value, datetime))

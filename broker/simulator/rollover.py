@@ -22,8 +22,9 @@ class Rollovers:
     def next_ms(self, after_ms: int) -> int:
         """The first server midnight after an instant."""
         if not self._from_ms <= after_ms < self._next_ms:
-            midnight_s = (self._clock.to_server_s(after_ms) // _DAY_S + 1) * _DAY_S
-            guess_ms = (midnight_s - self._clock.offset_s(after_ms)) * 1000
+            offset_s = self._clock.offset_s(after_ms)
+            midnight_s = ((after_ms // 1000 + offset_s) // _DAY_S + 1) * _DAY_S
+            guess_ms = (midnight_s - offset_s) * 1000
             # daylight saving may change between now and midnight
             self._next_ms = (midnight_s - self._clock.offset_s(guess_ms)) * 1000
             self._from_ms = after_ms

@@ -141,6 +141,7 @@ def test_failures_are_none_with_last_error():
     assert native.last_error() == (-2, 'Invalid "colour" argument')
     assert native.order_send(_request(native, volume="much")) is None
     assert native.last_error() == (-2, 'Invalid "volume" argument')
+    assert native.order_send(_request(native, comment="x" * 32)) is None
     assert native.login(5) is False
     assert native.last_error()[0] == native.RES_E_AUTH_FAILED
 
@@ -219,3 +220,10 @@ def test_closed_rates_are_the_data_verbatim():
     for name in ("open", "high", "low", "close", "tick_volume"):
         np.testing.assert_array_equal(rates[name], getattr(bars, name))
     np.testing.assert_array_equal(rates["spread"], bars.spread_points)
+
+
+def test_history_window_may_lie_in_an_hour_the_server_never_showed():
+    native = _native(NEW_YORK)
+    skipped_s = 1_741_508_000 // 3600 * 3600 + 1800  # 2025-03-09 in the morning, server time
+    for hours in range(24):
+        assert native.history_deals_get(0, skipped_s + hours * 3600)[0].type == 2

@@ -70,6 +70,17 @@ def test_levels_set_in_the_middle_of_a_bar_see_its_interior_and_not_its_first_ti
     assert last_deal(terminal).price_ticks == 9900
 
 
+def test_what_is_ahead_of_an_instant_in_a_bar_and_in_a_hole():
+    bars = make_bars([QUIET] * 2).followed_by(make_bars([QUIET], start_ms=at(5)))
+    feed = make_terminal(bars).feeds["BTCUSD"]
+    assert feed.ahead(at(0) - 1) == (0, False)
+    assert feed.ahead(at(1)) == (1, True)
+    assert feed.ahead(at(2) - 1) == (1, True)
+    assert feed.ahead(at(2)) == (2, False)
+    assert feed.ahead(at(5)) == (2, True)
+    assert feed.ahead(at(6)) == (3, False)
+
+
 def test_clock_never_goes_back():
     terminal = make_terminal([QUIET] * 3)
     with pytest.raises(ValueError, match="to_ms"):
