@@ -6,6 +6,7 @@ Start-up is recovery: open intents are settled by asking the broker before anyth
 Between closes a beat looks and reports; it changes no decision input.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -152,7 +153,10 @@ class Bot:
         p.resolver.resolve(p.clock.wait_until(first_ms))
         p.observer.recover(p.journal, from_ms=from_ms, handled_ms=handled_ms)
         need_from_ms = first_ms - p.forecaster.history_ms
-        p.forecaster.start(p.feed.start(first_ms, need_from_ms=need_from_ms), first_ms)
+        history = p.feed.start(first_ms, need_from_ms=need_from_ms)
+        p.forecaster.start(history, first_ms)
+        if len(history):
+            self._market(history, math.nan)  # compiled code is loaded before the first close
 
     def _market(self, window: Bars, floor: float) -> MarketView:
         row = len(window) - 1

@@ -18,12 +18,21 @@ from typing import Literal
 _PAPER_ONLY = ("market", "from_ms", "to_ms", "bars", "speed", "seed", "summary", "fresh")
 
 
+_OWN_ROOMS = ("market", "broker", "mt5api", "ml", "trading", "settings")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """0 after a clean end, 2 where a person must act first (one line says what), 130 if stopped
     while starting."""
     given = _parse(argv)
     try:
         return _run(given)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in _OWN_ROOMS:
+            raise
+        python = ".venv/bin/python trading.py"
+        print(f"error: {error.name} is not installed: make install, then {python}", file=sys.stderr)
+        return 2
     except _a_person_can_mend() as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -12,9 +12,11 @@ from market.bars import Bars, Float64s, Int64s
 from market.calendar import EconomicCalendar
 from ml.features.catalogue import LOOKBACK_MS, names
 from ml.features.matrix import feature_matrix
+from ml.features.truncation import FutureLeakError, require_known_at_close
 from trading.decision.quantile import floor_at
 from trading.decision.records import Forecast
 from trading.decision.settings import QuantileGate
+from trading.errors import DaemonError
 from trading.forecasts import ForecastColumns, Predicted, forecast_columns
 
 
@@ -73,7 +75,10 @@ class Forecaster:
         last = int(history.open_ms.searchsorted(first_open_ms))
         if first == last:
             return
-        columns = self._columns(history.rows(0, last), first)
+        known = history.rows(0, last)
+        self._require_known_at_close(known)
+        columns = self._columns(known, first)
+        self._columns(known, last - 1)  # one row, as at a close: what it needs is loaded before
         self._open_ms, self._margin = columns.open_ms, columns.margin
 
     def forecast(self, window: Bars) -> BarForecast:
@@ -92,6 +97,13 @@ class Forecaster:
         columns = self._columns(window, first)
         for open_ms, margin in zip(columns.open_ms, columns.margin, strict=True):
             self._remember(int(open_ms), float(margin))
+
+    def _require_known_at_close(self, bars: Bars) -> None:
+        """On this account's own history too, no feature may see the future."""
+        try:
+            require_known_at_close(bars, self._features, self._names)
+        except FutureLeakError as error:
+            raise DaemonError(f"{error}; nothing is traded on such a feature") from error
 
     def _columns(self, bars: Bars, first: int) -> ForecastColumns:
         return self._forecasts(self._features(bars, first), bars.open_ms[first:])

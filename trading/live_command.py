@@ -18,7 +18,7 @@ from trading.journal import Journal
 from trading.model import load_model
 from trading.paper_command import trade_of
 from trading.schedule import RunLimits
-from trading.session import Session, log_of, reporter_of, stop_on_signals
+from trading.session import Session, reporter_of, stop_on_signals
 from trading.state_folder import LIVE_ACCOUNT, StateFolder
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run_live(given: argparse.Namespace) -> int:
     clock = WallClock(stop, ahead_ms=_ahead_ms(broker))
     trade = trade_of(settings)
     with ExitStack() as held:
-        name = f"live-{given.account or LIVE_ACCOUNT}"
+        name = f"live-{given.account or LIVE_ACCOUNT}" + ("-dry" if given.dry else "")
         folder = held.enter_context(StateFolder(given.state / name))
         journal, store = Journal(folder.journal), BarStore(folder.bars)
         reporter = reporter_of(
@@ -52,7 +52,7 @@ def run_live(given: argparse.Namespace) -> int:
             store=store, predictor=predictor, dry=given.dry,
             limits=RunLimits(from_ms=TIMEFRAME.floor_ms(clock.now_ms())),
         )  # fmt: skip
-        Session(bot, trade, broker, clock, journal, store, reporter, log_of(), "").run(
+        Session(bot, trade, broker, clock, journal, store, reporter, "").run(
             _headline(settings, dry=given.dry), None
         )
     return 0

@@ -58,7 +58,8 @@ class LineView:
 
     def finished(self, text: str, summary: Mapping[str, Any]) -> None:
         self._print(text)
-        self._console.print(summary_table(summary))
+        if summary:
+            self._console.print(summary_table(summary))
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
@@ -73,7 +74,6 @@ class LiveView:
         self._speed = speed
         self._live: Live | None = None
         self._drawn_s = 0.0
-        self._headline = ""
         self._report: BarReport | None = None
         self._snapshot: Snapshot | None = None
         self._refused: tuple[int, tuple[Denial, ...]] | None = None
@@ -81,7 +81,7 @@ class LiveView:
         self._trouble = ""
 
     def started(self, text: str) -> None:
-        self._headline = text
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
         self._live = Live(self._page(), console=self._console, auto_refresh=False)
         self._live.start()
 
@@ -103,7 +103,8 @@ class LiveView:
 
     def finished(self, text: str, summary: Mapping[str, Any]) -> None:
         self._console.print(text, highlight=False)
-        self._console.print(summary_table(summary))
+        if summary:
+            self._console.print(summary_table(summary))
 
     def closed(self) -> None:
         if self._live:
@@ -128,7 +129,7 @@ class LiveView:
             parts.append(Text("waiting for the first closed bar", style="dim"))
         parts.append(Text("\n".join(self._events) or "no orders or deals yet", style="dim"))
         state = Text(self._trouble, style="bold red") if self._trouble else healthy()
-        return Panel(Group(*parts, state), title=self._headline, subtitle="Ctrl-C stops cleanly")
+        return Panel(Group(*parts, state), title="NOVOSKY", subtitle="Ctrl-C stops cleanly")
 
     def _clock_line(self) -> Text:
         now_ms = self._now_ms()

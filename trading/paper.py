@@ -44,12 +44,16 @@ class PaperOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PaperPlan:
-    """A run that can start: its market, its limits, and the hash of the market's bars."""
+    """A run that can start: where its market comes from, all of its bars, and its limits."""
 
     market: GeneratedMarket | FileMarket
+    bars: Bars
     limits: RunLimits
-    data_sha256: str
     source: str
+
+    @property
+    def data_sha256(self) -> str:
+        return self.bars.sha256()
 
     def spec(self, symbol: str, paper: PaperSettings, speed: Speed, state_dir: Path) -> PaperSpec:
         """What the paper bridge is started with."""
@@ -58,13 +62,15 @@ class PaperPlan:
             state_dir=state_dir.resolve(), speed=speed, paper=paper,
         )  # fmt: skip
 
-    def fingerprint(self, trade: Trade, paper: PaperSettings, model_sha256: str) -> str:
+    def fingerprint(
+        self, trade: Trade, paper: PaperSettings, model_sha256: str, *, dry: bool
+    ) -> str:
         """Eight digits that tell runs apart: market, start, account terms, rules and model."""
         parts = [
             self.data_sha256, self.market.model_dump(mode="json"), self.limits.from_ms,
             trade.instrument.symbol, paper.model_dump(mode="json"),
             trade.decision.model_dump(mode="json"), trade.daemon.strategy_id, trade.groups,
-            model_sha256,
+            model_sha256, dry,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -96,8 +102,7 @@ def _generated(options: PaperOptions, trade: Trade, paper: PaperSettings) -> Pap
         trade.instrument, seed=market.seed, from_ms=market.from_ms, to_ms=market.to_ms
     )
     source = f"generated market, seed {paper.seed} (not a real one)"
-    limits = _limits(options, from_ms, bars)
-    return PaperPlan(market, limits, bars.sha256(), source)
+    return PaperPlan(market, bars, _limits(options, from_ms, bars), source)
 
 
 def _from_file(path: Path, options: PaperOptions, trade: Trade, paper: PaperSettings) -> PaperPlan:
@@ -111,7 +116,7 @@ def _from_file(path: Path, options: PaperOptions, trade: Trade, paper: PaperSett
     used = bars.between(from_ms - warm_up_ms(trade), limits.to_ms or int(bars.close_ms[-1]))
     require_few_gaps(used, trade.instrument.sessions)
     market = FileMarket(kind="file", path=path.resolve(), server_zone=paper.server_timezone)
-    return PaperPlan(market, limits, bars.sha256(), path.name)
+    return PaperPlan(market, bars, limits, path.name)
 
 
 def _limits(options: PaperOptions, from_ms: int, bars: Bars) -> RunLimits:

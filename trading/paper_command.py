@@ -26,7 +26,7 @@ from trading.paper import (
     Speed,
     plan_run,
 )
-from trading.session import Session, log_of, reporter_of, stop_on_signals
+from trading.session import Session, reporter_of, stop_on_signals
 from trading.state_folder import PAPER_ACCOUNT, StateFolder
 from trading.summary import require_writable
 
@@ -46,7 +46,8 @@ def run_paper(given: argparse.Namespace) -> int:
     console = Console()
     predictor = _predictor(given, settings, console)
     name = f"paper-{given.account or PAPER_ACCOUNT}-"
-    name += plan.fingerprint(trade, settings.paper, predictor.metadata.graph.sha256)
+    model_sha256 = predictor.metadata.graph.sha256
+    name += plan.fingerprint(trade, settings.paper, model_sha256, dry=given.dry)
     with ExitStack() as held:
         folder = held.enter_context(StateFolder(given.state / name))
         _begin_anew_if_over(folder, fresh=given.fresh)
@@ -132,7 +133,7 @@ def _session(
         store=store, predictor=predictor, limits=plan.limits, dry=given.dry,
         require_bridge=bridge.require_alive,
     )  # fmt: skip
-    return Session(bot, trade, broker, clock, journal, store, reporter, log_of(), plan.data_sha256)
+    return Session(bot, trade, broker, clock, journal, store, reporter, plan.data_sha256)
 
 
 def _headline(

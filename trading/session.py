@@ -1,6 +1,5 @@
 """One start of the daemon: run the bot, say how it ended, sum up."""
 
-import logging
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from broker.client.rest import RestBroker
+from broker.contract.errors import BrokerUnavailable
 from market.bars import utc_text
 from market.store import BarStore
 from trading.assemble import Trade
@@ -17,9 +17,12 @@ from trading.bot import Bot
 from trading.clock import Clock, StopFlag
 from trading.journal import Journal
 from trading.live_view import LineView, LiveView
-from trading.logger import fields, file_log
+from trading.log_reporter import LogReporter
+from trading.logger import file_log
 from trading.report import Reporter
 from trading.summary import run_summary, write_summary
+
+_LOGS = Path("logs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +36,39 @@ class Session:
     journal: Journal
     store: BarStore
     reporter: Reporter
-    log: logging.Logger
     data_sha256: str
 
     def run(self, headline: str, summary_file: Path | None) -> None:
         """Until the run is over or a stop is requested. Errors pass through, the view is closed."""
         resumed = self.journal.decided_count(self.trade.instrument.symbol)
         going_on = f"; goes on after {resumed} decided bars" if resumed else ""
-        self.log.info("started %s", fields(resumed=resumed))
         self.reporter.started(headline + going_on)
         try:
             self.bot.run()
-            summary = self._sum_up(summary_file)
+            ended, summary = self._how_it_ended(), self._sum_up(summary_file)
         finally:
             self.reporter.closed()
-        self.reporter.finished(self._how_it_ended(), summary)
-        self.log.info("ended %s", fields(over=self.bot.finished, bars=summary["decisions"]))
+        self.reporter.finished(ended, summary)
         self._close()
 
     def _sum_up(self, summary_file: Path | None) -> Mapping[str, Any]:
+        """The run's figures; none where a live bridge is away when the daemon is stopped."""
         now_ms = self.clock.now_ms()
-        summary = run_summary(
-            self.journal, self.store, self.broker, self.trade,
-            now_ms=now_ms, data_sha256=self.data_sha256,
-        )  # fmt: skip
+        self.journal.record("run_ended", now_ms, over=self.bot.finished)
+        try:
+            summary = run_summary(
+                self.journal, self.store, self.broker, self.trade,
+                now_ms=now_ms, data_sha256=self.data_sha256,
+            )  # fmt: skip
+        except BrokerUnavailable as error:
+            if self.bot.finished:
+                raise
+            self.reporter.trouble(f"no summary: {error}")
+            return {}
         if summary_file is not None:
             write_summary(summary_file, summary)
         if self.bot.finished:
             self.journal.set_meta(finished=str(now_ms))
-        self.journal.record("run_ended", now_ms, over=self.bot.finished)
         return summary
 
     def _how_it_ended(self) -> str:
@@ -85,11 +92,8 @@ def stop_on_signals() -> StopFlag:
 
 
 def reporter_of(console: Console, *, quiet: bool, day_zone: str, speed: str) -> Reporter:
-    """A live page in a terminal, lines elsewhere."""
+    """A live page in a terminal, lines elsewhere; both also in `logs/`."""
+    view: Reporter = LineView(console, quiet=quiet)
     if console.is_terminal and not quiet:
-        return LiveView(console, day_zone=day_zone, speed=speed)
-    return LineView(console, quiet=quiet)
-
-
-def log_of() -> logging.Logger:
-    return file_log(Path("logs"))
+        view = LiveView(console, day_zone=day_zone, speed=speed)
+    return LogReporter(file_log(_LOGS), view)

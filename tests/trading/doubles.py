@@ -1,0 +1,245 @@
+"""Doubles for the daemon's parts: a scripted forecaster, a clock over a terminal, a rude broker."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from broker.contract.errors import BrokerUnavailable
+from broker.contract.messages import OrderRequest, Snapshot, TradeResult
+from broker.native import NativeBroker
+from broker.simulator.native import NativeTerminal
+from broker.simulator.settings import AccountTerms
+from broker.simulator.terminal import SimulatedTerminal
+from market.bars import Bars, Float64s
+from market.indicators import BLOCK_MS
+from market.instruments import instrument
+from market.server_clock import ServerClock
+from market.store import BarStore
+from market.timeframe import Timeframe
+from tests.builders import MONDAY_MS, make_bars
+from trading.bot import Bot, Parts
+from trading.clock import StopFlag
+from trading.decision.records import Forecast
+from trading.decision.settings import DecisionSettings
+from trading.execution.dispatch import Dispatcher
+from trading.execution.resolve import Resolver
+from trading.feed import BarFeed
+from trading.forecaster import BarForecast
+from trading.journal import Journal
+from trading.observer import Observer
+from trading.report import BarReport, Silent
+from trading.schedule import RunLimits, Schedule
+from trading.settings import DaemonSettings
+
+BAR_MS = Timeframe.M15.ms
+FIRST_ROW = 5300  # ATR and EMA need two whole blocks of 2,560 bars before it
+FROM_MS = MONDAY_MS + FIRST_ROW * BAR_MS
+DAEMON = DaemonSettings()
+BTC = instrument("BTCUSD")
+
+
+def walk(count: int = FIRST_ROW + 120) -> Bars:
+    """Bars of a seeded walk around 60,000 with an ATR near 65 and a spread of 3.00."""
+    random = np.random.default_rng(5)
+    closes = np.round(60_000 + np.cumsum(random.normal(0, 40, count)), 2)
+    opens = np.r_[60_000.0, closes[:-1]]
+    high = np.round(np.maximum(opens, closes) + random.uniform(0, 30, count), 2)
+    low = np.round(np.minimum(opens, closes) - random.uniform(0, 30, count), 2)
+    return make_bars(list(zip(opens, high, low, closes, strict=True)), spread_points=300)
+
+
+def make_terminal(bars: Bars | None = None) -> SimulatedTerminal:
+    """A terminal whose clock stands at the open of `FIRST_ROW`."""
+    return SimulatedTerminal(
+        bars={"BTCUSD": bars or walk()},
+        instruments={"BTCUSD": BTC},
+        account=AccountTerms(balance=10_000.0),
+        start_ms=FROM_MS,
+        seed=7,
+        slippage_points=50,
+    )
+
+
+class ScriptedForecaster:
+    """Wants to buy or sell on every third bar. Stands in for features and model."""
+
+    lookback_ms = 2 * BLOCK_MS + BAR_MS
+    history_ms = lookback_ms
+
+    def __init__(self) -> None:
+        self.skipped: list[int] = []
+
+    def start(self, history: Bars, first_open_ms: int) -> None: ...
+
+    def skip(self, window: Bars, first: int) -> None:
+        self.skipped += window.open_ms[first:].tolist()
+
+    def forecast(self, window: Bars) -> BarForecast:
+        slot = int(window.open_ms[-1]) // BAR_MS
+        features = np.array([slot, float(window.close[-1])])
+        if slot % 3:
+            return BarForecast(features, Forecast(0.2, 0.2, 0.6, (0, 0, 0)), "", 0.0, 0.3)
+        buy = slot % 2 == 0
+        words = (0.6, 0.2, 0.2, (1, 1, 0)) if buy else (0.2, 0.6, 0.2, (-1, -1, 0))
+        return BarForecast(features, Forecast(*words), "", 0.4, 0.3)
+
+
+class StepClock:
+    """A clock over a terminal: it moves only while it is waited on."""
+
+    lock_step = True
+    beats = False
+
+    def __init__(self, terminal: SimulatedTerminal) -> None:
+        self._terminal = terminal
+        self.paused_s: list[float] = []
+
+    @property
+    def end_ms(self) -> int | None:
+        return self._terminal.end_ms
+
+    def now_ms(self) -> int:
+        return self._terminal.now_ms
+
+    def wait_until(self, instant_ms: int) -> int:
+        if instant_ms > self._terminal.now_ms:
+            self._terminal.advance(min(instant_ms, self._terminal.end_ms))
+        return self._terminal.now_ms
+
+    def pause(self, seconds: float) -> None:
+        self.paused_s.append(seconds)
+
+
+class RudeBroker:
+    """A broker that fails where a test says so, and counts what was sent."""
+
+    def __init__(self, broker: NativeBroker) -> None:
+        self._broker = broker
+        self._failures: dict[str, list[Exception]] = {}
+        self.after_send: Callable[[], None] = lambda: None
+        self.before_send: Callable[[], None] = lambda: None
+        self.sent: list[str] = []
+
+    def fail(self, method: str, error: Exception, times: int = 1) -> None:
+        """The next `times` calls of a method raise."""
+        self._failures[method] = [error] * times
+
+    def send(self, request: OrderRequest) -> TradeResult:
+        self.before_send()
+        self.sent.append(request.client_id)
+        self._raise_if_told("send")
+        result = self._broker.send(request)
+        self.after_send()
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._raise_if_told(name)
+            return getattr(self._broker, name)(*args, **kwargs)
+
+        return call
+
+    def _raise_if_told(self, method: str) -> None:
+        if self._failures.get(method):
+            raise self._failures[method].pop()
+
+
+class Recorder(Silent):
+    """Keeps the reports; may ask for a stop after a bar."""
+
+    def __init__(self, stop: StopFlag, stop_after: int | None = None) -> None:
+        self._stop = stop
+        self._stop_after = stop_after
+        self.on_bar: Callable[[int], None] = lambda count: None
+        self.bars: list[BarReport] = []
+        self.beats: list[Snapshot] = []
+        self.troubles: list[str] = []
+
+    def bar(self, report: BarReport) -> None:
+        self.bars.append(report)
+        self.on_bar(len(self.bars))
+        if len(self.bars) == self._stop_after:
+            self._stop.requested = True
+
+    def beat(self, snapshot: Snapshot) -> None:
+        self.beats.append(snapshot)
+
+    def trouble(self, text: str) -> None:
+        self.troubles.append(text)
+
+
+@dataclass
+class Desk:
+    """A bot over an in-process terminal, with everything that a test may want to look at."""
+
+    folder: Path
+    terminal: SimulatedTerminal = field(default_factory=make_terminal)
+    bars: int | None = 40
+    dry: bool = False
+    stop_after: int | None = None
+    clock: Any = None
+    decision: DecisionSettings = field(default_factory=DecisionSettings)
+
+    def __post_init__(self) -> None:
+        self.native = NativeBroker(
+            NativeTerminal(self.terminal), ServerClock("UTC"),
+            now_ms=lambda: self.terminal.now_ms, mode="paper",
+        )  # fmt: skip
+        self.broker = RudeBroker(self.native)
+        self.clock = self.clock or StepClock(self.terminal)
+        self.stop = StopFlag()
+        self.reporter = Recorder(self.stop, self.stop_after)
+        self.journal = Journal(self.folder / "journal.sqlite")
+        self.store = BarStore(self.folder / "bars.sqlite")
+        self.forecaster = ScriptedForecaster()
+        self.bot = self._bot()
+
+    def _bot(self) -> Bot:
+        dispatcher = Dispatcher(self.broker, self.journal, dry=self.dry)
+        resolver = Resolver(self.broker, self.journal, dispatcher)
+        parts: Mapping[str, Any] = {
+            "broker": self.broker, "clock": self.clock, "journal": self.journal,
+            "reporter": self.reporter, "stop": self.stop, "dispatcher": dispatcher,
+            "resolver": resolver, "forecaster": self.forecaster,
+            "schedule": Schedule(
+                Timeframe.M15, BTC.sessions, self.clock, RunLimits(FROM_MS, bars=self.bars), DAEMON
+            ),
+            "feed": BarFeed(
+                self.store, self.broker, BTC, Timeframe.M15,
+                lookback_ms=self.forecaster.lookback_ms,
+            ),
+            "observer": Observer(
+                self.broker, resolver, BTC, strategy_id=DAEMON.strategy_id, day_zone="Asia/Jakarta"
+            ),
+        }  # fmt: skip
+        return Bot(Parts(**parts), "BTCUSD", Timeframe.M15, self.decision, DAEMON)
+
+    def run(self) -> "Desk":
+        self.bot.run()
+        return self
+
+    @property
+    def lines(self) -> list[str]:
+        return list(self.journal.decision_lines("BTCUSD"))
+
+    def close(self) -> None:
+        self.journal.close()
+        self.store.close()
+
+
+class TinyPredictor:
+    """A predictor without a model: votes and probabilities from three features."""
+
+    def predict(self, features: Float64s) -> Any:
+        pull = np.tanh(features[:, :3]).sum(axis=1) / 3
+        buy = 0.45 + 0.4 * pull
+        probabilities = np.stack([buy, 0.9 - buy, np.full(len(buy), 0.1)], axis=1)
+        votes = np.where(np.tanh(features[:, :3]) > 0, 1, -1).astype(np.int8)
+        return SimpleNamespace(probabilities=probabilities, votes=votes)
+
+
+AWAY = BrokerUnavailable("the bridge is away")
