@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from market.bars import Bars, Float64s, Int64s, utc_text
 from market.calendar import EconomicCalendar
 from market.instrument import Instrument
+from market.timeframe import Timeframe
 from ml.features.catalogue import names
 from ml.features.matrix import feature_matrix
 from ml.features.settings import FeatureSettings
@@ -62,6 +63,8 @@ def training_table(
     Raises `TrainingError` where no row is complete, or where more than 1 % of the rows after the
     warm-up are not.
     """
+    if bars.timeframe is not Timeframe.M15:
+        raise TrainingError(f"bars: M15 is allowed, {bars.timeframe.name} came: use a M15 file")
     columns = names(features.groups)
     matrix = feature_matrix(
         bars, groups=features.groups, round_step=instrument.round_step, calendar=calendar

@@ -3,19 +3,23 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from market.bars import Bars
-from ml.predictors.compat import ModelError
+from market.timeframe import Timeframe
+from ml.predictors.compat import FileStamp, ModelEntry, ModelError, read_manifest
 from ml.predictors.settings import ModelPaths
 from ml.train import main
+from ml.training.install import install_model
 from ml.training.models import TrainingError
 from ml.training.settings import LabelSettings, TrainingSettings
 from ml.training.signal import history_warning, train_signal
 from ml.training.splits import SplitError
 from ml.training.table import training_table
+from tests.builders import make_bars
 from tests.training.tables import DAY_MS, Trained, make_task
 
 
@@ -39,7 +43,9 @@ def test_metadata_holds_scores_baseline_cutoff_and_hashes(trained: Trained) -> N
     assert metadata["libraries"]["onnxruntime"]
 
 
-def test_bars_from_the_cutoff_on_change_nothing(market: Bars, trained: Trained, tmp_path) -> None:
+def test_bars_from_the_cutoff_on_change_nothing(
+    market: Bars, trained: Trained, tmp_path: Path
+) -> None:
     """The leak test of the whole run: the future is replaced, the graph stays."""
     cutoff_ms = int(market.open_ms[-3000])
     early, late = market.between(0, cutoff_ms), market.rows(len(market) - 3000, len(market))
@@ -84,15 +90,11 @@ def test_a_crash_in_training_leaves_the_old_model_whole(trained: Trained) -> Non
 
 
 def test_a_model_that_cannot_be_loaded_is_not_installed(trained: Trained) -> None:
-    from ml.training.install import install_model
-
     before = contents(trained.paths)
     entry = json.loads(trained.paths.manifest.read_text())["models"]
     wrong = next(iter(entry.values())) | {"feature_hash": "0" * 64}
 
-    def entry_of(graph, metadata):
-        from ml.predictors.compat import ModelEntry
-
+    def entry_of(graph: FileStamp, metadata: FileStamp) -> ModelEntry:
         return ModelEntry.model_validate(wrong | {"graph": graph, "metadata": metadata})
 
     with pytest.raises(ModelError, match="feature hash"):
@@ -101,15 +103,12 @@ def test_a_model_that_cannot_be_loaded_is_not_installed(trained: Trained) -> Non
     assert contents(trained.paths) == before
 
 
-def test_installing_keeps_the_entries_of_other_models(trained: Trained, tmp_path) -> None:
-    from ml.predictors.compat import ModelEntry, read_manifest
-    from ml.training.install import install_model
-
+def test_installing_keeps_the_entries_of_other_models(trained: Trained, tmp_path: Path) -> None:
     paths = ModelPaths().in_folder(tmp_path)
     graph = trained.paths.graph.read_bytes()
     entry = next(iter(read_manifest(trained.paths.manifest).models.values()))
 
-    def entry_of(graph, metadata) -> ModelEntry:
+    def entry_of(graph: FileStamp, metadata: FileStamp) -> ModelEntry:
         return entry.model_copy(update={"graph": graph, "metadata": metadata})
 
     for symbol in ("BTCUSD", "XAUUSD"):
@@ -131,7 +130,7 @@ def test_a_table_has_finite_rows_whole_labels_and_no_warm_up(market: Bars) -> No
     assert (table.end_bar > table.bar).all()
 
 
-def test_too_short_a_history_says_what_is_missing(market: Bars, tmp_path) -> None:
+def test_too_short_a_history_says_what_is_missing(market: Bars, tmp_path: Path) -> None:
     paths = ModelPaths().in_folder(tmp_path / "none")
     with pytest.raises(TrainingError, match="17 weeks of warm-up"):
         train_signal(make_task(market.rows(0, 5000)), paths)
@@ -142,7 +141,7 @@ def test_too_short_a_history_says_what_is_missing(market: Bars, tmp_path) -> Non
     assert "210 days" in history_warning(market)
 
 
-def test_labels_that_lack_a_class_are_refused(market: Bars, tmp_path) -> None:
+def test_labels_that_lack_a_class_are_refused(market: Bars, tmp_path: Path) -> None:
     never = LabelSettings(atr_sl_mult=20, atr_tp_mult=20, lookahead_candles=1)
     with pytest.raises(TrainingError, match="every class must occur"):
         train_signal(make_task(market, labels=never), ModelPaths().in_folder(tmp_path))
@@ -158,7 +157,7 @@ def test_labels_that_lack_a_class_are_refused(market: Bars, tmp_path) -> None:
     ],
 )
 def test_what_a_person_can_mend_is_one_message_and_status_1(
-    arguments: list[str], message: str, tmp_path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--ensemble", "--models", str(tmp_path), *arguments]) == 1
     error = capsys.readouterr().err
@@ -175,3 +174,22 @@ def test_a_bad_date_and_no_target_are_usage_errors(capsys: pytest.CaptureFixture
     assert "a date such as 2025-06-01" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([])
+
+
+def test_the_command_trains_on_a_span_of_the_generated_market(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    span = ["--from", "2024-07-01", "--to", "2025-05-01"]
+    target = ["--models", str(tmp_path), "--profile", "quick", "--seed", "5", "--no-warmstart"]
+    assert main(["--ensemble", *span, *target]) == 0
+    assert "it says nothing about real markets" in " ".join(capsys.readouterr().out.split())
+    metadata = json.loads(next(tmp_path.glob("*_metadata.json")).read_text())
+    assert metadata["train_cutoff_date"] == "2025-05-01T00:00:00+00:00"
+    assert metadata["training"]["seed"] == 5
+    assert metadata["warm_start"] is False
+
+
+def test_another_timeframe_is_refused(tmp_path: Path) -> None:
+    hours = make_bars([(100.0, 101.0, 99.0, 100.0)] * 50, timeframe=Timeframe.H1)
+    with pytest.raises(TrainingError, match="M15 is allowed, H1 came"):
+        train_signal(make_task(hours), ModelPaths().in_folder(tmp_path))
