@@ -55,6 +55,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
+class StoreError(RuntimeError):
+    """A bar store that cannot be opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class BarValues:
     """What one bar says, without its key."""
@@ -91,17 +95,25 @@ class MergeReport:
 class BarStore:
     """Bars of any number of symbols and timeframes in one file. One process writes it.
 
-    `sqlite3.Error` passes through: a store that cannot be read or written stops its owner.
+    A file that is no store is a `StoreError`. Later `sqlite3.Error`s (a full disk) pass through: a
+    store that cannot be written stops its owner.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # In WAL mode NORMAL may lose the last merge on power loss, never the file; the next
-        # top-up fetches it again.
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            # In WAL mode NORMAL may lose the last merge on power loss, never the file; the next
+            # top-up fetches it again.
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise StoreError(
+                f"bar store {path}: it cannot be opened ({error}); if no other process uses it, "
+                "move it away, it is filled again from the source"
+            ) from error
 
     def close(self) -> None:
         self._db.close()

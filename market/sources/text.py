@@ -2,19 +2,21 @@
 
 import gzip
 import io
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import csv
 
+from market.sources.errors import SourceError
+
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def first_line(path: Path) -> str:
     """The first line without its end; empty for an empty file."""
-    with _opened(path) as stream:
-        head = stream.read(4096)
+    head = _content(path, 4096)
     lines = head.decode(_encoding(head), errors="replace").lstrip("\ufeff").splitlines()
     return lines[0] if lines else ""
 
@@ -31,8 +33,7 @@ def read_table(
 
     Raises `pyarrow.ArrowException` that names row and column of a value of another type.
     """
-    with _opened(path) as stream:
-        content = stream.read()
+    content = _content(path)
     return csv.read_csv(
         io.BytesIO(content),
         read_options=csv.ReadOptions(
@@ -46,10 +47,15 @@ def read_table(
     )
 
 
-def _opened(path: Path) -> io.BufferedIOBase:
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rb")
-    return path.open("rb")
+def _content(path: Path, limit: int = -1) -> bytes:
+    """The bytes of a file, unzipped; `SourceError` for a gzip file that is cut or damaged."""
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    try:
+        with opener(path, "rb") as stream:
+            content: bytes = stream.read(limit)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise SourceError(f"the gzip file is damaged ({error})") from error
+    return content
 
 
 def _encoding(content: bytes) -> str:

@@ -13,7 +13,7 @@ from market.gaps import Gap
 from market.instruments import instrument
 from market.sessions import FX_WEEK
 from market.sources.generated import FIRST_MS, generated_bars
-from market.store import BarStore
+from market.store import BarStore, StoreError
 from market.timeframe import Timeframe
 from tests.builders import MONDAY_MS, make_bars
 
@@ -152,3 +152,11 @@ def test_merge_that_fails_midway_leaves_the_store_as_it_was(tmp_path: Path) -> N
     assert len(everything(store)) == 4
     assert store.merge(flat_bars(4, first=4), observed_ms=LATER_MS).added == 4
     store.close()
+
+
+def test_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "bars.sqlite"
+    path.write_bytes(b"something else entirely" * 100)
+    with pytest.raises(StoreError, match=r"bars\.sqlite: it cannot be opened .* move it away"):
+        BarStore(path)
+    assert path.read_bytes() == b"something else entirely" * 100
