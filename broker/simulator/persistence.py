@@ -42,18 +42,18 @@ class SnapshotStore:
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self.path = path
-        # The bridge saves from its worker threads, one at a time under its own lock.
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            # The bridge saves from its worker threads, one at a time under its own lock.
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._create()
         except sqlite3.Error as error:
             self._db.close()
-            raise SnapshotError(
-                f"{path}: a snapshot of the simulated terminal is expected, but {error}; "
-                "remove the file to start anew"
-            ) from error
+            raise _unusable(path, error) from error
         self._require(fingerprint)
         self._saved = {name: self._count(name) for name in ("deals", "orders")}
         self._continues = self._saved == {"deals": 0, "orders": 0}
@@ -148,6 +148,13 @@ class SnapshotStore:
         cursor = self._db.execute(f"SELECT * FROM {table} ORDER BY seq")
         names = [column[0] for column in cursor.description]
         return [dict(zip(names[1:], row[1:], strict=True)) for row in cursor]
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> SnapshotError:
+    return SnapshotError(
+        f"{path}: a snapshot of the simulated terminal in a folder that can be written is "
+        f"expected, but {error}; remove the file to start anew, or name another state folder"
+    )
 
 
 def _typed(table: str, row: dict[str, object]) -> list[object]:

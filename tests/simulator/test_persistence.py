@@ -103,6 +103,11 @@ def test_empty_and_foreign_files_are_refused_with_what_to_do(tmp_path):
         _terminal().restore(tmp_path / "text.db")
 
 
+def test_missing_folder_is_named(tmp_path):
+    with pytest.raises(SnapshotError, match="another state folder"):
+        _terminal().save(tmp_path / "nowhere" / "snap.db")
+
+
 def test_a_new_run_never_writes_into_the_past_of_another(tmp_path):
     terminal = _terminal()
     buy(terminal)
