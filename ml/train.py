@@ -170,13 +170,13 @@ def _report(metadata: dict[str, Any], console: Any) -> None:
     from rich.table import Table
 
     table = Table(title="walk-forward, out of sample")
-    for heading in ("test part", "rows", "accuracy", "baseline", "log-loss", "baseline",
-                    "direction AUC"):  # fmt: skip
+    for heading in ("test from", "rows", "accuracy", "baseline", "log-loss", "baseline",
+                    "AUC up/down"):  # fmt: skip
         table.add_column(heading, justify="right")
     for fold in metadata["folds"]:
         base = fold["baseline"]
         table.add_row(
-            f"{fold['test_from'][:10]} … {fold['test_to'][:10]}", f"{fold['rows']:,}",
+            fold["test_from"][:10], f"{fold['rows']:,}",
             f"{fold['accuracy']:.4f}", f"{base['accuracy']:.4f}", f"{fold['log_loss']:.4f}",
             f"{base['log_loss']:.4f}", _number(fold["direction_auc"]),
         )  # fmt: skip
