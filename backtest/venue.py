@@ -43,7 +43,8 @@ class Venue:
         tick = terminal.tick(self.symbol)
         if tick is None:
             raise ValueError(f"{self.symbol}: no quote yet at {terminal.now_ms}")
-        mine = open_trades(terminal.positions(self.symbol), self.book.strategy_id)
+        held = terminal.positions(self.symbol) if self.holds else ()
+        mine = open_trades(held, self.book.strategy_id) if held else ()
         account = AccountView(terminal.balance, terminal.equity, terminal.margin_free)
         terms = instrument_view(
             self.spec, tick, self._leverage, commission_per_lot=self._commission_per_lot

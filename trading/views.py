@@ -23,6 +23,7 @@ from trading.decision.records import (
 INPUT_SCHEMA = 1
 
 _WITHOUT_LEVERAGE = (CalcMode.FOREX_NO_LEVERAGE, CalcMode.CFD, CalcMode.CFD_INDEX)
+_LEAST_VOLUME = 1e-6
 _SERVER_REASONS = (DealReason.ROLLOVER, DealReason.VMARGIN, DealReason.SPLIT)
 
 
@@ -216,25 +217,24 @@ class TradeBook:
         )
 
     def _fold(self, deal: Deal) -> None:
-        if deal.type not in (DealType.BUY, DealType.SELL):
-            return
-        if deal.position_id not in self._open:
-            if deal.entry is not DealEntry.IN or not is_ours(deal.magic, self.strategy_id):
+        opens = deal.entry is DealEntry.IN
+        ledger = self._open.get(deal.position_id)
+        if ledger is None:
+            if not opens or not is_ours(deal.magic, self.strategy_id):
                 return
-            side = Side.BUY if deal.type == DealType.BUY else Side.SELL
-            self._open[deal.position_id] = _Ledger(side, deal.time_msc)
-        ledger = self._open[deal.position_id]
+            side = Side.BUY if deal.type is DealType.BUY else Side.SELL
+            ledger = self._open[deal.position_id] = _Ledger(side, deal.time_msc)
         ledger.net += deal.profit + deal.swap + deal.commission + deal.fee
-        if deal.reason == DealReason.ROLLOVER:  # swap by re-opening: the trade goes on
+        if deal.reason is DealReason.ROLLOVER:  # swap by re-opening: the trade goes on
             return
-        if deal.entry is DealEntry.IN:
+        if opens:
             ledger.volume += deal.volume
             ledger.cost_in += deal.volume * deal.price
-        else:
-            ledger.closed_volume += deal.volume
-            ledger.cost_out += deal.volume * deal.price
-            if round(ledger.closed_volume - ledger.volume, 8) >= 0:
-                self._close(ledger, deal)
+            return
+        ledger.closed_volume += deal.volume
+        ledger.cost_out += deal.volume * deal.price
+        if ledger.closed_volume > ledger.volume - _LEAST_VOLUME / 2:
+            self._close(ledger, deal)
 
     def _close(self, ledger: _Ledger, last: Deal) -> None:
         del self._open[last.position_id]

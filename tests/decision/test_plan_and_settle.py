@@ -65,7 +65,7 @@ def test_nothing_decided_plans_nothing() -> None:
 def test_identity_is_deterministic_and_marks_the_strategy() -> None:
     one = intent_identity(7719, "BTCUSD", MONDAY_MS, side=Side.BUY, leg=0)
     assert one == intent_identity(7719, "BTCUSD", MONDAY_MS, side=Side.BUY, leg=0)
-    assert one.client_id == "7719-BTCUSD-20241230T000000-BUY-0"
+    assert one.client_id == f"7719-BTCUSD-{MONDAY_MS}-BUY-0"
     assert one.magic >> 32 == 7719
     assert one.magic & 0xFFFFFFFF == zlib.crc32(one.client_id.encode())
     assert one.comment.startswith("NS1:")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from broker.contract.constants import Filling, OrderType
 from broker.contract.marks import comment_of, magic_of
@@ -95,6 +94,5 @@ def intent_identity(
     Magic and comment as docs/bridge.md A.8: the strategy in the upper half of the magic, the
     CRC-32 of the client id below; the comment carries a hash, for venues that keep comments.
     """
-    bar = datetime.fromtimestamp(bar_open_ms / 1000, UTC).strftime("%Y%m%dT%H%M%S")
-    client_id = f"{strategy_id}-{symbol}-{bar}-{side.name}-{leg}"
+    client_id = f"{strategy_id}-{symbol}-{bar_open_ms}-{side.name}-{leg}"
     return IntentIdentity(client_id, magic_of(strategy_id, client_id), comment_of(client_id))
