@@ -238,7 +238,7 @@ class TradeBook:
 
     def _close(self, ledger: _Ledger, last: Deal) -> None:
         del self._open[last.position_id]
-        net_profit = round(ledger.net, 8)  # sums of minor units: drop what float addition left
+        net_profit = round(ledger.net, 8)  # sums of minor units: drops what float addition left
         self.closed.append(
             ClosedTrade(
                 position_id=last.position_id,
@@ -246,8 +246,8 @@ class TradeBook:
                 volume_lots=ledger.volume,
                 opened_ms=ledger.opened_ms,
                 closed_ms=last.time_msc,
-                price_open=ledger.cost_in / ledger.volume,
-                price_close=ledger.cost_out / ledger.closed_volume,
+                price_open=round(ledger.cost_in / ledger.volume, 8),
+                price_close=round(ledger.cost_out / ledger.closed_volume, 8),
                 net_profit=net_profit,
                 close_type=close_type(last, net_profit, self.strategy_id),
             )

@@ -40,6 +40,12 @@ def test_closing_deal_without_magic_belongs_to_its_position() -> None:
     assert trade.net_profit == -102.5
 
 
+def test_price_of_a_trade_of_one_deal_is_that_deals_price() -> None:
+    fields = {"volume": 0.57, "price": 59_851.89}
+    (trade,) = views.closed_trades([make_deal(1, 10, **fields), closing(2, 20, **fields)], 7719)
+    assert (trade.price_open, trade.price_close) == (59_851.89, 59_851.89)
+
+
 def test_foreign_positions_and_balance_operations_are_not_ours() -> None:
     deals = [
         make_deal(1, 5, type=DealType.BALANCE, position_id=0, profit=500.0),
