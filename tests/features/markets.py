@@ -7,6 +7,7 @@ import numpy as np
 
 from market.bars import Bars, Float64s
 from market.calendar import EconomicCalendar
+from market.indicators import BLOCK_MS
 from market.instruments import INSTRUMENTS
 from market.sources.generated import generated_bars
 from ml.features.matrix import feature_matrix
@@ -16,7 +17,7 @@ ROUND_STEP = {"BTCUSD": 1000.0, "XAUUSD": 50.0}
 _FROM_MS = int(datetime(2024, 1, 3, 7, 45, tzinfo=UTC).timestamp() * 1000)
 
 
-def _keep(bars: Bars, rows: np.ndarray) -> Bars:
+def keep(bars: Bars, rows: np.ndarray) -> Bars:
     return Bars(
         bars.symbol, bars.timeframe,
         *(
@@ -45,12 +46,21 @@ def torn() -> Bars:
     """Bitcoin with lost bars, lost hours, one lost day, and nine lost days near the end."""
     bars = bitcoin()
     chance = np.random.default_rng(3)
-    keep = chance.random(len(bars)) > 0.02
+    kept = chance.random(len(bars)) > 0.02
     for start in chance.integers(0, len(bars), 60):
-        keep[start : start + chance.integers(2, 40)] = False
-    keep[13_000:13_096] = False
-    keep[15_300 : 15_300 + 9 * 96] = False
-    return _keep(bars, keep)
+        kept[start : start + chance.integers(2, 40)] = False
+    kept[13_000:13_096] = False
+    kept[15_300 : 15_300 + 9 * 96] = False
+    return keep(bars, kept)
+
+
+@lru_cache
+def broken() -> Bars:
+    """Bitcoin without 34 days near the end, in which a whole block of the recursions lies."""
+    bars = bitcoin()
+    block = (int(bars.open_ms[-1]) // BLOCK_MS - 2) * BLOCK_MS
+    lost = (bars.open_ms >= block - 3 * DAY_MS) & (bars.open_ms < block + 31 * DAY_MS)
+    return keep(bars, ~lost)
 
 
 @lru_cache
@@ -66,7 +76,7 @@ def flat() -> Bars:
     ).checked()  # fmt: skip
 
 
-MARKETS = {"bitcoin": bitcoin, "gold": gold, "torn": torn}
+MARKETS = {"bitcoin": bitcoin, "gold": gold, "torn": torn, "broken": broken}
 
 
 @lru_cache

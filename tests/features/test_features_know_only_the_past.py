@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from market.bars import Bars
 from market.indicators import BLOCK_MS
 from ml.features.catalogue import BAR_MS, CATALOGUE, LOOKBACK_MS, Feature
-from tests.features.markets import DAY_MS, MARKETS, flat, full_matrix, matrix_of
+from tests.features.markets import (
+    DAY_MS,
+    MARKETS,
+    bitcoin,
+    flat,
+    full_matrix,
+    keep,
+    matrix_of,
+)
 
 COLUMN = {feature.name: column for column, feature in enumerate(CATALOGUE)}
 WEEK_MS = 7 * DAY_MS
@@ -154,6 +162,17 @@ def test_any_window_gives_the_bits_of_the_full_history_or_nan(
 def test_later_first_row_gives_the_last_rows_of_the_matrix() -> None:
     bars = MARKETS["gold"]()
     assert same_bits(matrix_of(bars, 9_000), full_matrix("gold")[9_000:]).all()
+
+
+def test_lookback_that_begins_in_a_pause_starts_at_the_bar_before_it() -> None:
+    """The oldest week of a Sunday evening's row begins 17 weeks before, right after a pause."""
+    ms = bitcoin().open_ms
+    monday = int(np.flatnonzero((ms - MONDAY_MS) % WEEK_MS == 0)[1])
+    bars = keep(bitcoin(), (ms < ms[monday] - DAY_MS // 4) | (ms >= ms[monday]))
+    row = int(np.searchsorted(bars.open_ms, ms[monday] + 17 * WEEK_MS - 2 * BAR_MS))
+    alone = matrix_of(bars, row)[0]
+    assert np.isfinite(alone).all()
+    assert same_bits(alone, matrix_of(bars)[row]).all()
 
 
 def test_market_that_stands_still_gives_finite_values() -> None:

@@ -87,8 +87,7 @@ def fill_finite(
 def fill_d1_open(
     out: Float64s, first: int, open_ms: Int64s, open_: Float64s, close: Float64s, atr: Float64s
 ) -> None:
-    """(close − open of today's first bar) / ATR."""
+    """(close − open of today's first bar) / ATR, which is NaN where that bar may be missing."""
     for row in range(first, len(close)):
         start = np.searchsorted(open_ms, open_ms[row] // DAY_MS * DAY_MS)
-        if start > 0:
-            out[row - first, 0] = ratio(close[row] - open_[start], atr[row])
+        out[row - first, 0] = ratio(close[row] - open_[start], atr[row])
