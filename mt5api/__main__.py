@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 TOKEN_VARIABLE = "MT5API_TOKEN"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,11 +27,17 @@ def _serve(given: argparse.Namespace) -> None:
     from mt5api.paper import open_paper, read_spec
     from mt5api.serve import Bridge, listen, stop_with_parent
 
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if not token and given.host not in _LOOPBACK:
+        raise ValueError(
+            f"--host {given.host}: reachable from elsewhere, so a token is needed; set "
+            f"{TOKEN_VARIABLE}, or listen on 127.0.0.1"
+        )
     with listen(given.host, given.port) as listener:
         bridge = open_paper(read_spec(given.paper))
         app = create_app(
             bridge.broker,
-            token=os.environ.get(TOKEN_VARIABLE, ""),
+            token=token,
             paper_clock=bridge.clock,
             save=bridge.save,
         )

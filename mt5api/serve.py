@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import sys
 import threading
@@ -43,10 +42,12 @@ class Bridge(uvicorn.Server):
         if self._ready_file and self.started:
             _write_whole(self._ready_file, {"port": self.port, "pid": os.getpid()})
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGINT and SIGTERM: one clean stop. A second one does not skip the last save."""
+        self.should_exit = True
+
     def serve_until_stopped(self) -> None:
-        """Serves; SIGINT and SIGTERM end it after the answers under way."""
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, _already_told)
+        """Serves; returns after the answers under way and the application's shutdown."""
         self.run(sockets=[self.listener])
 
 
@@ -75,10 +76,6 @@ def stop_with_parent(server: uvicorn.Server) -> None:
         server.should_exit = True
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
-def _already_told(_: int, __: FrameType | None) -> None:
-    """uvicorn raises the signal again after its own clean stop; there is nothing left to do."""
 
 
 def _write_whole(path: Path, content: dict[str, int]) -> None:

@@ -166,6 +166,8 @@ def bars_of(page: RatesPage) -> Bars:
     """The bars of a page, checked; `WireError` if they cannot be true."""
     if page.timeframe not in Timeframe.__members__:
         raise WireError(f"RatesPage: timeframe: {page.timeframe} came, which nobody knows")
+    if not page.time and (page.open or page.high or page.low or page.close):
+        raise WireError("RatesPage: time: no open times came, but prices did")
     try:
         return Bars(
             symbol=page.symbol,

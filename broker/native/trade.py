@@ -143,6 +143,16 @@ def of_an_intent(deal: Deal) -> bool:
     return deal.reason not in _THE_VENUES_OWN
 
 
+def intent_state(result: TradeResult) -> str:
+    """filled, partial, rejected, or in_flight for an order that was placed and has no deal yet.
+
+    Levels that stand as asked (no order of their own) count as filled.
+    """
+    if result.outcome == "placed":
+        return "in_flight" if result.order else "filled"
+    return result.outcome
+
+
 def result_from_deals(deals: list[Deal], client_id: str) -> TradeResult:
     """The answer that was lost, as far as the deals tell it. Bid and ask are not known: 0."""
     first, volume = deals[0], sum(deal.volume for deal in deals)

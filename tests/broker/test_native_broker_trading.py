@@ -1,6 +1,9 @@
 """Requests, answers and lost answers at a terminal."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from broker.contract.errors import (
 )
 from broker.contract.retcodes import RETCODES, RetcodeClass
 from broker.native import NativeBroker
+from broker.native.intents import KEPT_MS
 from market.server_clock import ServerClock
 from tests.broker.orders import make_order
 from tests.broker.stand_in import NOW_MS, StandIn, sent, server_deal, server_position, server_tick
@@ -72,6 +76,21 @@ def test_answer_without_a_retcode_leaves_the_outcome_unknown() -> None:
     mt5.answer_order = lambda _: object()
     with pytest.raises(OutcomeUnknown):
         broker_over(mt5).send(make_order())
+
+
+def test_terminal_that_fails_right_after_an_order_leaves_its_outcome_unknown() -> None:
+    mt5 = StandIn()
+
+    def last_words(_: dict[str, Any]) -> Any:
+        mt5.positions, mt5.error = None, (-6, "logged out")
+        return sent()
+
+    mt5.answer_order = last_words
+    broker = broker_over(mt5)
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            broker.send(make_order())
+    assert len(mt5.sent) == 1
 
 
 def test_request_that_came_too_late_is_not_sent() -> None:
@@ -147,6 +166,46 @@ def test_stop_loss_deal_with_the_entrys_magic_is_not_the_intents() -> None:
         server_deal(10, magic=order.magic, entry=1, reason=int(DealReason.SL)),
     )
     assert [deal.ticket for deal in broker_over(mt5).intent("a-1").deals] == [9]
+
+
+def test_placed_market_order_is_filled_once_its_deal_is_there() -> None:
+    mt5, order = StandIn(), make_order()
+    mt5.answer_order = lambda _: sent(10008, deal=0)
+    broker = broker_over(mt5)
+    assert broker.send(order).outcome == "placed"
+    assert broker.intent("a-1").state == "in_flight"
+    mt5.deals = (server_deal(9, magic=order.magic),)
+    report = broker.intent("a-1")
+    assert (report.state, report.position) == ("filled", 55)
+
+
+def test_same_request_from_two_threads_is_sent_once() -> None:
+    mt5 = StandIn()
+    entered, go = threading.Event(), threading.Event()
+
+    def slowly(_: dict[str, Any]) -> Any:
+        entered.set()
+        go.wait(5)
+        return sent()
+
+    mt5.answer_order = slowly
+    broker = broker_over(mt5)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(broker.send, make_order())
+        entered.wait(5)
+        second = threads.submit(broker.send, make_order())
+        go.set()
+        assert first.result() == second.result()
+    assert len(mt5.sent) == 1
+
+
+def test_intent_older_than_a_week_is_forgotten() -> None:
+    mt5, now = StandIn(), [NOW_MS]
+    broker = NativeBroker(mt5, ServerClock("UTC"), now_ms=lambda: now[0], mode="live")
+    broker.send(make_order("a-1"))
+    now[0] += KEPT_MS + 1
+    broker.send(make_order("a-2"))
+    assert (broker.has_answer("a-1"), broker.has_answer("a-2")) == (False, True)
 
 
 def test_intent_nobody_sent_is_unknown() -> None:

@@ -171,3 +171,10 @@ def test_port_in_use_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFix
         said = refusal(write_spec(tmp_path), capsys, "--port", str(port))
     assert f"127.0.0.1:{port}" in said
     assert "choose another --port" in said
+
+
+def test_bridge_for_other_hosts_needs_a_token(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    assert TOKEN_VARIABLE in refusal(write_spec(tmp_path), capsys, "--host", "0.0.0.0")
