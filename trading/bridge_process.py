@@ -71,6 +71,12 @@ class BridgeProcess:
         last = lines[-1] if lines else f"exit status {self._child.returncode}"
         raise PaperError(f"the paper bridge stopped: {last} (all of it in {self._log})")
 
+    def kill(self) -> None:
+        """Ends the bridge without a chance to save, as a crash would."""
+        if self._child:
+            self._child.kill()
+            self._child.wait()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,

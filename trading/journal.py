@@ -8,6 +8,7 @@ SQLite in WAL mode with synchronous=FULL: a commit survives a power cut.
 """
 
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -171,7 +172,7 @@ class Journal:
             "WHERE bar_open_ms >= ? AND bar_open_ms < ? ORDER BY rowid",
             (from_ms, to_ms),
         )
-        return [(symbol, open_ms, Denial(*rest)) for symbol, open_ms, *rest in rows]
+        return [(symbol, open_ms, _denial(*words)) for symbol, open_ms, *words in rows]
 
     def denial_counts(self, symbol: str) -> dict[str, int]:
         """How many bars each rule refused."""
@@ -308,3 +309,9 @@ class Journal:
 
     def _one(self, sql: str, *parameters: object) -> Any:
         return self._db.execute(sql, parameters).fetchone()[0]
+
+
+def _denial(rule: str, *values: float | str | None) -> Denial:
+    """A denial read back: SQLite keeps a NaN as NULL."""
+    observed, limit = (math.nan if value is None else value for value in values)
+    return Denial(rule, observed, limit)

@@ -1,12 +1,23 @@
-"""A desk per test, closed after it."""
+"""A desk per test, closed after it; a market file and a small model for the doors."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from market.bars import Bars
+from market.instruments import instrument
+from market.sources.generated import generated_bars
+from ml.predictors.settings import ModelPaths
+from ml.training.signal import train_signal
+from tests.builders import MONDAY_MS
 from tests.trading.doubles import Desk
+from tests.training.tables import make_task
+
+DAY_MS = 86_400_000
 
 
 @pytest.fixture
@@ -22,3 +33,43 @@ def desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
 
     yield make
     made[-1].close()
+
+
+@pytest.fixture(scope="session")
+def write_bars() -> Callable[[Path, Bars], Path]:
+    """Writes bars as a Parquet file of the shared data's columns."""
+
+    def write(path: Path, bars: Bars) -> Path:
+        columns = {
+            "time": pa.array(bars.open_ms, pa.timestamp("ms", "UTC")),
+            "open": bars.open, "high": bars.high, "low": bars.low, "close": bars.close,
+            "tick_volume": bars.tick_volume, "spread": bars.spread_points,
+        }  # fmt: skip
+        pq.write_table(pa.table(columns), path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def market() -> Bars:
+    """215 days of the generated market: the warm-up of the shipped gate, and a little more."""
+    to_ms = MONDAY_MS + 215 * DAY_MS
+    return generated_bars(instrument("BTCUSD"), seed=7, from_ms=MONDAY_MS, to_ms=to_ms)
+
+
+@pytest.fixture(scope="session")
+def bars_file(
+    market: Bars,
+    tmp_path_factory: pytest.TempPathFactory,
+    write_bars: Callable[[Path, Bars], Path],
+) -> Path:
+    return write_bars(tmp_path_factory.mktemp("market") / "bars.parquet", market)
+
+
+@pytest.fixture(scope="session")
+def small_model(market: Bars, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model that was trained in a few seconds."""
+    folder = tmp_path_factory.mktemp("models")
+    train_signal(make_task(market), ModelPaths().in_folder(folder))
+    return folder
