@@ -1,0 +1,1 @@
+"""Measurements beside peers, never tests. May import everything; nothing imports it."""

@@ -1,0 +1,210 @@
+"""What is measured. Each case returns value, unit, limit (from docs/architecture.md) and peer."""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backtest.columns import ATR_PERIOD, EMA_SPAN, DecidedBars, decided_bars
+from backtest.driver import Rules, run_backtest
+from backtest.forecasts import history_forecasts
+from backtest.venue import Venue
+from broker.simulator.terminal import SimulatedTerminal
+from market.bars import Bars
+from market.calendar import EconomicCalendar
+from market.indicators import atr, ema
+from market.instruments import instrument
+from market.sources.generated import generated_bars
+from ml.features.catalogue import LOOKBACK_MS, names
+from ml.features.matrix import feature_matrix
+from ml.predictors.ensemble import EnsemblePredictor
+from ml.predictors.settings import ModelPaths
+from settings import load_settings
+from trading.decision.decide import decide
+from trading.decision.records import MarketView
+from trading.execution.plan import plan
+from trading.forecaster import Forecaster
+from trading.forecasts import columns_of
+from trading.views import assemble, market_view
+
+BTC = instrument("BTCUSD")
+BARS = 70_000
+FROM_MS = 1_672_531_200_000
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = load_settings(ROOT)
+GROUPS = SETTINGS.ml.features.groups
+
+
+def _market(count: int = BARS) -> Bars:
+    to_ms = FROM_MS + count * 900_000
+    return generated_bars(BTC, seed=7, from_ms=FROM_MS, to_ms=to_ms)
+
+
+def _median_s(run: Callable[[], object], repeats: int = 5) -> float:
+    run()
+    times = []
+    for _ in range(repeats):
+        started_s = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - started_s)
+    return statistics.median(times)
+
+
+def _result(value: float, unit: str, limit: float | None, **more: Any) -> dict[str, Any]:
+    return {"value": round(value, 4), "unit": unit, "limit": limit, "peer": None} | more
+
+
+def features_batch() -> dict[str, Any]:
+    """All 62 columns over 70,000 bars, beside the pandas reference of the tests."""
+    sys.path.insert(0, str(ROOT / "tests" / "features"))
+    import reference
+
+    bars = _market()
+    value = _median_s(lambda: feature_matrix(bars, groups=GROUPS, round_step=BTC.round_step))
+    few = bars.rows(0, 20_000)
+    started_s = time.perf_counter()
+    reference.reference(few, BTC.round_step, EconomicCalendar.none())
+    peer_s = (time.perf_counter() - started_s) * len(bars) / len(few)
+    peer = {
+        "name": "the tests' pandas reference, scaled from 20,000 bars",
+        "value": round(peer_s, 2),
+    }
+    return _result(value, "s", 0.1, peer=peer)
+
+
+def features_live() -> dict[str, Any]:
+    """One row on its full look-back."""
+    bars = _market(2 * LOOKBACK_MS // 900_000)
+    last = len(bars) - 1
+    run = lambda: feature_matrix(bars, groups=GROUPS, round_step=BTC.round_step, first_row=last)  # noqa: E731
+    return _result(_median_s(run, 200) * 1000, "ms", 1.0)
+
+
+def _rules() -> Rules:
+    return Rules(BTC, SETTINGS.decision, SETTINGS.paper, SETTINGS.daemon.strategy_id)
+
+
+def _random_signals(bars: Bars, share: float) -> DecidedBars:
+    """Random votes on a share of the bars: the loop's cost, with no model in it."""
+    draw = np.random.default_rng(7)
+    count = len(bars)
+    side = np.where(draw.random(count) < share, draw.choice([-1, 1], count), 0).astype(np.int8)
+    toward = np.where(side == 0, 0.0, 0.3) * side
+    probabilities = np.column_stack([0.4 + toward / 2, 0.4 - toward / 2, np.full(count, 0.2)])
+    votes = np.repeat(side[:, None], 3, axis=1)
+    forecasts = columns_of(
+        bars.open_ms, probabilities, votes, np.full(count, -1, dtype=np.int16), names(GROUPS)
+    )
+    ranges = atr(bars.high, bars.low, bars.close, bars.open_ms, 14)
+    means = ema(bars.close, bars.open_ms, 200)
+    return DecidedBars(bars, 0, count, forecasts, np.zeros(count), ranges, means)
+
+
+def rules_backtest() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The loop over 70,000 bars; load, compile, hash and report are not in it."""
+    decided = _random_signals(_market(), 0.105)
+    value = _median_s(lambda: run_backtest(decided, _rules()))
+    run = run_backtest(decided, _rules())
+    bars = decided.history
+    columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close")} | {
+        "side": np.where(run.verdicts.denied == 0, run.verdicts.side, 0),
+        "atr": decided.atr,
+        "spread": bars.spread_points * BTC.point,
+    }
+    trades = (len(run.deals) - 1) // 2
+    return _result(value, "s", 0.2, trades=trades), columns
+
+
+def backtest_whole(models: Path, *, fresh: bool) -> dict[str, Any]:
+    """Features, forecasts (computed or from the cache) and the loop over 70,000 bars."""
+    history = _market(BARS + (LOOKBACK_MS + 90 * 86_400_000) // 900_000 + 96)
+    predictor = EnsemblePredictor(ModelPaths().in_folder(models)).load()
+    quantile = SETTINGS.decision.prediction.quantile
+    to_ms = int(history.close_ms[-1])
+    from_ms = to_ms - BARS * 900_000
+
+    from_row = int(np.searchsorted(history.open_ms, from_ms - quantile.lookback_ms))
+
+    def run(folder: Path) -> None:
+        forecasts = history_forecasts(
+            history, predictor, from_row=from_row, groups=GROUPS, round_step=BTC.round_step,
+            cache=folder,
+        )  # fmt: skip
+        run_backtest(
+            decided_bars(history, forecasts, quantile, from_ms=from_ms, to_ms=to_ms), _rules()
+        )
+
+    with tempfile.TemporaryDirectory() as folder:
+        if not fresh:
+            return _result(_median_s(lambda: run(Path(folder)), 3), "s", 1.0)
+        times = []
+        for number in range(2):
+            started_s = time.perf_counter()
+            run(Path(folder) / str(number))
+            times.append(time.perf_counter() - started_s)
+        return _result(min(times), "s", 8.0)
+
+
+def decision_latency(models: Path) -> dict[str, Any]:
+    """Bars received to order body ready, one bar after another: features, graph, decide, plan.
+
+    The gate is opened for every bar, so that each one is sized and planned. p99 over 2,000 bars.
+    """
+    predictor = EnsemblePredictor(ModelPaths().in_folder(models)).load()
+    history = _market(2 * LOOKBACK_MS // 900_000)
+    terminal = SimulatedTerminal(
+        bars={"BTCUSD": history}, instruments={"BTCUSD": BTC},
+        account=SETTINGS.paper.account_terms(), start_ms=int(history.open_ms[-2100]), seed=7,
+    )  # fmt: skip
+    venue = Venue(terminal, "BTCUSD", SETTINGS.daemon.strategy_id)
+    quantile = SETTINGS.decision.prediction.quantile
+    forecaster = Forecaster(
+        predictor, groups=GROUPS, quantile=quantile, round_step=BTC.round_step,
+        calendar=EconomicCalendar.none(),
+    )  # fmt: skip
+    first = len(history) - 2000
+    forecaster.start(history, int(history.open_ms[first]))
+    open_gate = SETTINGS.decision.prediction.model_copy(
+        update={"gate": "fixed", "confidence_threshold": 0.0, "min_probability_diff": 0.0}
+    )
+    settings = SETTINGS.decision.model_copy(update={"prediction": open_gate})
+    keep = LOOKBACK_MS // 900_000 + 2
+    times = []
+    for row in range(first, len(history)):
+        window = history.rows(row + 1 - keep, row + 1)
+        venue.advance(int(window.close_ms[-1]))
+        quote, account, mine, terms = venue.state()
+        started_s = time.perf_counter()
+        forecast = forecaster.forecast(window)
+        market = _last_bar(window, forecast.margin_floor)
+        now = assemble(
+            market, forecast.forecast, forecast.missing_feature, quote, account, mine, terms,
+            venue.book, day_zone=settings.timezone, session_open=True,
+        )  # fmt: skip
+        plan(
+            decide(now, settings), quote, venue.spec, strategy_id=1, valid_for_ms=300_000,
+            open_trades=mine,
+        )  # fmt: skip
+        times.append((time.perf_counter() - started_s) * 1000)
+    p50, p99 = np.percentile(times, [50, 99])
+    return _result(float(p99), "ms", 5.0, p50=round(float(p50), 3), models=1)
+
+
+def _last_bar(window: Bars, floor: float) -> MarketView:
+    row = len(window) - 1
+    ranges = atr(window.high, window.low, window.close, window.open_ms, ATR_PERIOD, row)
+    means = ema(window.close, window.open_ms, EMA_SPAN, row)
+    return market_view(window, row, atr=ranges[row], ema200=means[row], floor=floor)
+
+
+def help_time() -> dict[str, Any]:
+    """`python trading.py --help`, whole process."""
+    command = [sys.executable, "trading.py", "--help"]
+    run = lambda: subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)  # noqa: E731
+    return _result(_median_s(run), "s", 0.5)
