@@ -62,11 +62,14 @@ def test_lightgbm_text_loses_its_sizes_and_keeps_all_but_thresholds() -> None:
 def test_votes_are_the_largest_class_and_a_tie_is_hold(fitted: FittedEnsemble) -> None:
     flat = Table(np.array([0.5], np.float32), np.array([0.3], np.float32))
     high = Table(np.array([0.5], np.float32), np.array([0.4], np.float32))
-    tables = [[high, flat, flat], [flat, high, flat], [high, high, flat]]
-    graph = ensemble_graph(tree_nodes(fitted.models, 5), tables, 5)
-    probabilities, by_model, votes = run_rows(open_session(graph), TABLE.rows[:4])
-    assert votes.dtype == np.int8
-    assert votes.tolist() == [[1, -1, 0]] * 4
+    nodes = tree_nodes(fitted.models, 5)
+    for tie in ([high, high, flat], [high, flat, high], [flat, high, high], [flat] * 3):
+        tables = [[high, flat, flat], [flat, high, flat], tie]
+        graph = ensemble_graph(nodes, tables, 5)
+        votes = run_rows(open_session(graph), TABLE.rows[:4])[2]
+        assert votes.dtype == np.int8
+        assert votes.tolist() == [[1, -1, 0]] * 4
+    probabilities, by_model, _ = run_rows(open_session(graph), TABLE.rows[:4])
     assert by_model[0, 0] == pytest.approx([0.4, 0.3, 0.3])
     assert probabilities == pytest.approx(by_model.mean(axis=1), abs=1e-15)
     assert top_class(probabilities).tolist() == [2] * 4
