@@ -4,7 +4,7 @@ A price is the float64 nearest to k · tick; volumes only ever round down; money
 units (cents) inside ledgers.
 """
 
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
@@ -18,6 +18,12 @@ def exact(value: float) -> Decimal:
     return Decimal(repr(value))
 
 
+@lru_cache(maxsize=256)
+def _ratio(value: float) -> tuple[int, int]:
+    """The decimal a person wrote as a fraction; whole numbers divide to the nearest float64."""
+    return exact(value).as_integer_ratio()
+
+
 def price_ticks(price: float, tick_size: float) -> int:
     """How many ticks a price is, to the nearest tick."""
     return round(price / tick_size)
@@ -25,7 +31,8 @@ def price_ticks(price: float, tick_size: float) -> int:
 
 def tick_price(ticks: int, tick_size: float) -> float:
     """The float64 nearest to `ticks` · `tick_size`."""
-    return float(ticks * exact(tick_size))
+    numerator, denominator = _ratio(tick_size)
+    return ticks * numerator / denominator
 
 
 def grid_prices(prices: NDArray[np.float64], tick_size: float) -> NDArray[np.float64]:
@@ -53,9 +60,9 @@ def ceil_ticks(distance: float, tick_size: float) -> int:
 
 def floor_volume(volume_lots: float, step_lots: float) -> float:
     """The largest multiple of the step that is not above the volume. Never rounds up."""
-    step = exact(step_lots)
-    steps = (Decimal(repr(volume_lots)) / step).to_integral_value(ROUND_DOWN)
-    return float(steps * step)
+    numerator, denominator = _ratio(step_lots)
+    steps = int(Decimal(repr(volume_lots)) // exact(step_lots))
+    return steps * numerator / denominator
 
 
 def is_on_step(volume_lots: float, step_lots: float) -> bool:

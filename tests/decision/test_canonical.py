@@ -44,6 +44,11 @@ def test_a_lines_input_and_decision_parse_back_equal(now: DecisionInput) -> None
     assert canonical.decision_line(again, decide(again, SETTINGS)) == line
 
 
+def test_keys_are_sorted_and_nothing_is_spaced() -> None:
+    line = canonical.decision_line(INPUTS["held"], decide(INPUTS["held"], SETTINGS))
+    assert json.dumps(json.loads(line), sort_keys=True, separators=(",", ":")) == line
+
+
 def test_nan_is_null_and_comes_back_as_nan() -> None:
     now = make_input(market={"margin_floor": math.nan})
     line = canonical.decision_line(now, decide(now, SETTINGS))
