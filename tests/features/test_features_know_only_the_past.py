@@ -175,5 +175,22 @@ def test_lookback_that_begins_in_a_pause_starts_at_the_bar_before_it() -> None:
     assert same_bits(alone, matrix_of(bars)[row]).all()
 
 
+@pytest.mark.parametrize("family", ["m30", "h1", "h4"])
+def test_higher_bar_of_before_a_week_long_pause_is_in_the_lookback(family: str) -> None:
+    """The last higher bar closed a block; its recursion began two blocks before the pause."""
+    ms = bitcoin().open_ms
+    block = (int(ms[-1]) // BLOCK_MS - 1) * BLOCK_MS
+    bars = keep(bitcoin(), (ms < block) | (ms >= block + 7 * DAY_MS))
+    row = int(np.searchsorted(bars.open_ms, block + 7 * DAY_MS))
+    columns = [COLUMN[each.name] for each in CATALOGUE if each.family == family]
+    lookback_ms = CATALOGUE[columns[0]].lookback_ms
+    cut = window(bars, row, lookback_ms)
+    alone = matrix_of(cut, len(cut) - 1)[0, columns]
+    assert np.isfinite(alone).all()
+    assert same_bits(alone, matrix_of(bars, row)[0, columns]).all()
+    half_an_hour_later = keep(bars, (np.arange(len(bars)) < row) | (np.arange(len(bars)) > row + 1))
+    assert np.isnan(matrix_of(half_an_hour_later, row)[0, columns]).all()
+
+
 def test_market_that_stands_still_gives_finite_values() -> None:
     assert np.isfinite(matrix_of(flat(), 11_600)).all()
