@@ -114,14 +114,15 @@ class TerminalReader:
     @one_at_a_time
     def rates(self, symbol: str, timeframe: Timeframe, *, from_ms: int, to_ms: int) -> Bars:
         self._select(symbol)
-        # An hour more on both sides, so that the hour repeated in autumn is told by its order.
+        # Two hours more on both sides: a range that began or ended inside the hour that autumn
+        # repeats would name it by a server time that came twice.
         rows = self._asked(
             "copy_rates_range",
             self._mt5.copy_rates_range(
                 symbol,
                 timeframe.mt5,
-                self._time.server_s(from_ms - HOUR_MS),
-                self._time.server_s(to_ms + HOUR_MS),
+                self._time.server_s(from_ms - 2 * HOUR_MS),
+                self._time.server_s(to_ms + 2 * HOUR_MS),
             ),
         )
         bars = records.bars(symbol, timeframe, rows, self._time).between(from_ms, to_ms)

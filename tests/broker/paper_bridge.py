@@ -39,12 +39,12 @@ def walk(count: int = 200) -> Bars:
     return make_bars(rows, spread_points=1000)
 
 
-def make_terminal(bars: Bars | None = None) -> SimulatedTerminal:
+def make_terminal(bars: Bars | None = None, *, start_ms: int = START_MS) -> SimulatedTerminal:
     return SimulatedTerminal(
         bars={"BTCUSD": bars or walk()},
         instruments={"BTCUSD": instrument("BTCUSD")},
         account=AccountTerms(balance=10_000.0),
-        start_ms=START_MS,
+        start_ms=start_ms,
         seed=7,
         slippage_points=50,
         server_zone=ZONE,

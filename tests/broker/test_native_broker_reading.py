@@ -9,7 +9,9 @@ from broker.contract.errors import BadAnswer, BrokerRefused, BrokerUnavailable
 from broker.native import NativeBroker
 from market.server_clock import ServerClock
 from market.timeframe import Timeframe
+from tests.broker.paper_bridge import STEP_MS, make_terminal, native_broker
 from tests.broker.stand_in import NOW_MS, RATES, SPEC, StandIn, server_deal, server_tick
+from tests.builders import make_bars
 
 HOUR_MS = 3_600_000
 
@@ -107,6 +109,21 @@ def test_bars_through_the_repeated_hour_are_contiguous_in_utc() -> None:
     broker = broker_over(mt5, zone="Europe/Athens", now_ms=now_ms)
     bars = broker.rates("BTCUSD", Timeframe.M15, from_ms=from_ms, to_ms=now_ms)
     assert bars.open_ms.tolist() == opens_ms.tolist()
+
+
+def test_simulated_terminal_serves_every_range_around_the_repeated_hour() -> None:
+    """Whichever bars are asked for, and whenever: exactly those, though server times repeat."""
+    from_ms = int(datetime(2026, 10, 24, 22, tzinfo=UTC).timestamp()) * 1000
+    bars = make_bars([(100.0, 100.0, 100.0, 100.0)] * 48, start_ms=from_ms)
+    terminal = make_terminal(bars, start_ms=from_ms + 4 * STEP_MS)
+    broker = native_broker(terminal)
+    for now_ms in bars.open_ms[4:].tolist():
+        terminal.advance(now_ms)
+        assert broker.tick("BTCUSD").time_msc == now_ms
+        for count in (1, 2, 4, 8):
+            first_ms = now_ms - count * STEP_MS
+            served = broker.rates("BTCUSD", Timeframe.M15, from_ms=first_ms, to_ms=now_ms + 1)
+            assert served.open_ms.tolist() == bars.between(first_ms, now_ms).open_ms.tolist()
 
 
 @pytest.mark.parametrize(("late_ms", "count"), [(-1, 1), (0, 2)])

@@ -70,3 +70,9 @@ def test_unknown_field_inside_a_list_is_named_with_its_place() -> None:
     body = encode(Items(5, (TICK,))).replace(b'"flags"', b'"flag"')
     with pytest.raises(WireError, match=r"items\.0\.flags"):
         decode(Items[Tick], body)
+
+
+def test_unknown_field_is_named() -> None:
+    body = encode(TICK).replace(b'{"time_msc"', b'{"spread":1,"time_msc"')
+    with pytest.raises(WireError, match="spread"):
+        decode(Tick, body)
