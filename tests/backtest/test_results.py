@@ -66,6 +66,12 @@ def test_open_short_is_marked_at_the_ask() -> None:
     assert curve.worst.tolist() == [10_000.0] * 3 + [9_790.0, 10_390.0]
 
 
+def test_worst_is_never_above_the_close_even_for_a_fill_inside_the_bar() -> None:
+    deals = [make_deal(1, MONDAY_MS + BAR + 1000, volume=1.0, price=100_500.0)]
+    curve = equity_curve(deals, bars(), INSTRUMENT, initial_balance=10_000.0)
+    assert curve.close[1] == curve.worst[1] == 9_800.0
+
+
 def test_partial_close_halves_what_floats() -> None:
     at = MONDAY_MS + BAR
     deals = [

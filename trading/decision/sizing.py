@@ -29,7 +29,8 @@ def stop_distances(now: DecisionInput, settings: DecisionSettings) -> tuple[floa
     instrument, stops = now.instrument, settings.dynamic_sltp
     tick = instrument.tick_size
     spread = price_ticks(now.quote.ask, tick) - price_ticks(now.quote.bid, tick)
-    level = ceil_ticks(instrument.stops_level_points * instrument.point, tick)
+    level_points = instrument.stops_level_points
+    level = ceil_ticks(level_points * instrument.point, tick) if level_points else 0
     sl = ceil_ticks(stops.sl_atr_multiplier * now.market.atr, tick)
     tp = ceil_ticks(stops.tp_atr_multiplier * now.market.atr, tick)
     sl, tp = max(sl, spread + max(level, 1)), max(tp, level - spread, 1)
