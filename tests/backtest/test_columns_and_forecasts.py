@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from backtest.columns import decided_bars
 from backtest.forecasts import history_forecasts
 from market.bars import Bars, Float64s
-from market.indicators import BLOCK_MS
+from market.indicators import BLOCK_MS, atr, ema
 from market.instruments import instrument
 from tests.backtest.markets import decided, random_probabilities, random_walk
 from trading.decision.quantile import floor_at
@@ -36,15 +36,16 @@ def test_decided_rows_carry_the_indicators_and_floor_of_their_own_bar(history: B
     first_ms = int(history.open_ms[6000])
     columns = decided_bars(history, forecasts, GATE, from_ms=first_ms, to_ms=first_ms + 50 * BAR)
     assert (columns.first, columns.last, len(columns)) == (6000, 6050, 50)
-    view = columns.market(7)
-    assert view.open_ms == first_ms + 7 * BAR
-    assert view.close == history.close[6007]
-    assert np.isfinite([view.atr, view.ema200]).all()
-    assert view.margin_floor == floor_at(
-        forecasts.open_ms, forecasts.margin, view.open_ms,
-        lookback_ms=GATE.lookback_ms, top_share=0.1, min_filled_share=0.6,
-    )  # fmt: skip
-    assert columns.forecasts.row(7) == forecasts.row(6007)
+    for i in range(50):
+        view, past = columns.market(i), history.rows(0, 6001 + i)
+        assert (view.open_ms, view.close) == (first_ms + i * BAR, history.close[6000 + i])
+        assert view.atr == atr(past.high, past.low, past.close, past.open_ms, 14)[-1]
+        assert view.ema200 == ema(past.close, past.open_ms, 200)[-1]
+        assert view.margin_floor == floor_at(
+            forecasts.open_ms, forecasts.margin, view.open_ms,
+            lookback_ms=GATE.lookback_ms, top_share=0.1, min_filled_share=0.6,
+        )  # fmt: skip
+        assert columns.forecasts.row(i) == forecasts.row(6000 + i)
 
 
 def test_forecasts_of_the_last_rows_alone_are_enough(history: Bars) -> None:
