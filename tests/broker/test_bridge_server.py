@@ -1,6 +1,8 @@
 """The bridge's HTTP face: paths, tokens, idempotency, errors."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -259,3 +261,12 @@ def test_wrong_token_is_401_everywhere(guarded: httpx.Client, given: str, path: 
 def test_right_token_is_let_in(guarded: httpx.Client) -> None:
     answer = guarded.get("/account", headers={"Authorization": "Bearer secret"})
     assert answer.status_code == 200
+
+
+def test_every_path_stands_in_the_bridges_page() -> None:
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "bridge.md").read_text(encoding="utf-8")
+    code = "".join(each.read_text(encoding="utf-8") for each in (root / "mt5api").glob("*.py"))
+    paths = re.findall(r'"(/[a-z_][a-z_/{}:]*)"', code)
+    assert len(paths) > 15
+    assert [path for path in paths if path.replace(":path", "") not in page] == []
