@@ -118,7 +118,9 @@ class BacktestRun:
             valid_for_ms=self.rules.valid_for_ms,
             open_trades=now.open_trades,
         )
-        self.settlements += [settle(request, self.venue.send(request)) for request in requests]
+        self.settlements += [
+            settle(request, self.venue.send(request, now.quote)) for request in requests
+        ]
         self.sent[row] = requests
         return requests
 

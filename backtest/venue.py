@@ -1,7 +1,7 @@
 """The simulated terminal as a backtest needs it: time, state in the core's records, orders."""
 
 from broker.contract import retcodes
-from broker.contract.constants import TradeAction
+from broker.contract.constants import OrderType, TradeAction
 from broker.contract.messages import Deal, OrderRequest, SymbolSpec, TradeResult
 from broker.simulator.records import SendResult, TradeRequest
 from broker.simulator.terminal import SimulatedTerminal
@@ -51,20 +51,24 @@ class Venue:
         )
         return quote(tick), account, mine, terms
 
-    def send(self, request: OrderRequest) -> TradeResult:
-        """Executes a market order at the quote in force."""
-        sent = self.terminal.order_send(_trade_request(request, self._ticket(request.position)))
+    def send(self, request: OrderRequest, seen: Quote) -> TradeResult:
+        """Executes a market order at the quote in force; `seen`: the one it was decided on."""
+        price = seen.ask if request.type is OrderType.BUY else seen.bid
+        ticket = self._ticket(request.position)
+        sent = self.terminal.order_send(_trade_request(request, price, ticket))
         return _result(sent, request, self.terminal.now_ms)
 
     def deals(self) -> tuple[Deal, ...]:
         return self.terminal.deals()
 
     def _ticket(self, position_id: int | None) -> int:
-        """The present ticket of a position; its identifier where it is gone."""
+        """The present ticket of a position; its identifier where it is gone; 0 for none."""
+        if position_id is None:
+            return 0
         for position in self.terminal.book.positions.values():
             if position.identifier == position_id:
                 return position.ticket
-        return position_id or 0
+        return position_id
 
 
 def symbol_spec(instrument: Instrument) -> SymbolSpec:
@@ -99,12 +103,13 @@ def symbol_spec(instrument: Instrument) -> SymbolSpec:
     )
 
 
-def _trade_request(request: OrderRequest, ticket: int) -> TradeRequest:
+def _trade_request(request: OrderRequest, price: float, ticket: int) -> TradeRequest:
     return TradeRequest(
         action=TradeAction.DEAL,
         symbol=request.symbol,
         volume=request.volume,
         type=request.type,
+        price=price,
         sl=request.sl or 0.0,
         tp=request.tp or 0.0,
         deviation=request.deviation or 0,

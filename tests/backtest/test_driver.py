@@ -1,6 +1,7 @@
 """The driver over the simulated terminal: a ledger known by hand, and nothing lost by skipping."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from backtest.columns import DecidedBars
 from backtest.driver import Rules, run_backtest
 from broker.contract.constants import DealEntry, DealReason, DealType
 from broker.simulator.settings import PaperSettings
+from market.instrument import Execution
 from market.instruments import instrument
 from tests.backtest.markets import (
     decided,
@@ -95,6 +97,12 @@ def test_missing_bar_after_the_signal_denies_a_stale_quote() -> None:
     assert len(run.deals) == 1
     first = parse_decision(next(iter(run.lines())))
     assert [d.rule for d in first.denials] == ["stale_quote"]
+
+
+def test_instant_execution_gets_the_price_it_was_decided_on() -> None:
+    of = replace(instrument("BTCUSD"), execution=Execution.INSTANT)
+    run = run_backtest(hand_made(), rules(of))
+    assert [settled.state for settled in run.settlements] == ["filled"] * 3
 
 
 def scenario(name: str) -> tuple[DecidedBars, Rules]:
