@@ -4,11 +4,13 @@ Both show the broker's time in epoch ms UTC, and both return early once a stop w
 """
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from broker.client.paper_control import PaperControl
 
 _SLICE_S = 0.25
+_READ_EVERY_MS = 3_600_000
 
 
 class StopFlag:
@@ -50,26 +52,37 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """The host's clock, corrected by the broker's: `ahead_ms` is broker minus host."""
+    """The host's clock, corrected by the broker's, which is read anew every hour."""
 
     lock_step = False
     beats = True
     end_ms = None
 
-    def __init__(self, stop: StopFlag, *, ahead_ms: int = 0) -> None:
+    def __init__(self, broker_now_ms: Callable[[], int], stop: StopFlag) -> None:
+        """Raises `BrokerError` if the broker's clock cannot be read."""
+        self._broker_now_ms = broker_now_ms
         self._stop = stop
-        self.ahead_ms = ahead_ms
+        self._ahead_ms, self._read_ms = self._compare()
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000 + self.ahead_ms
+        return _host_ms() + self._ahead_ms
 
     def wait_until(self, instant_ms: int) -> int:
+        if _host_ms() - self._read_ms > _READ_EVERY_MS:
+            self._ahead_ms, self._read_ms = self._compare()
         while not self._stop.requested and (left_ms := instant_ms - self.now_ms()) > 0:
             time.sleep(min(left_ms / 1000, _SLICE_S))
         return self.now_ms()
 
     def pause(self, seconds: float) -> None:
         pause(self._stop, seconds)
+
+    def _compare(self) -> tuple[int, int]:
+        """(how far the broker is ahead, when that was read); half the way there is latency."""
+        asked_ms = _host_ms()
+        broker_ms = self._broker_now_ms()
+        answered_ms = _host_ms()
+        return broker_ms - (asked_ms + answered_ms) // 2, answered_ms
 
 
 class PaperClock:
@@ -115,3 +128,7 @@ def pause(stop: StopFlag, seconds: float) -> None:
     until_s = time.monotonic() + seconds
     while not stop.requested and (left_s := until_s - time.monotonic()) > 0:
         time.sleep(min(left_s, _SLICE_S))
+
+
+def _host_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +37,7 @@ def run_live(given: argparse.Namespace) -> int:
     predictor = load_model(paths, settings.ml.features, settings.symbol)
     stop = stop_on_signals()
     broker = RestBroker(settings.bridge, bridge_token())
-    clock = WallClock(stop, ahead_ms=_ahead_ms(broker))
+    clock = WallClock(lambda: broker.health().utc_msc, stop)
     trade = trade_of(settings)
     with ExitStack() as held:
         name = f"live-{given.account or LIVE_ACCOUNT}" + ("-dry" if given.dry else "")
@@ -61,13 +60,6 @@ def run_live(given: argparse.Namespace) -> int:
 def bridge_token() -> str:
     """From the environment, else from `.env`; empty where neither has one."""
     return os.environ.get(TOKEN_VARIABLE) or dotenv_values(Path(".env")).get(TOKEN_VARIABLE) or ""
-
-
-def _ahead_ms(broker: RestBroker) -> int:
-    """How far the broker's clock is ahead of ours. Raises `BridgeUnreachable` without a bridge."""
-    before_ms = time.time_ns() // 1_000_000
-    broker_ms = broker.health().utc_msc
-    return broker_ms - (before_ms + time.time_ns() // 1_000_000) // 2
 
 
 def _headline(settings: "Settings", *, dry: bool) -> str:

@@ -64,12 +64,25 @@ def test_stop_ends_the_wait_between_slices() -> None:
 
 def test_wall_clock_shows_the_brokers_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 5_000_000_000)
-    assert WallClock(StopFlag(), ahead_ms=-2_000).now_ms() == 3_000
+    assert WallClock(lambda: 3_000, StopFlag()).now_ms() == 3_000
+
+
+def test_wall_clock_reads_the_brokers_time_again_after_an_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = {"ms": 0}
+    broker = {"ms": 1_000}
+    monkeypatch.setattr(time, "time_ns", lambda: host["ms"] * 1_000_000)
+    clock = WallClock(lambda: broker["ms"], StopFlag())
+    host["ms"], broker["ms"] = 3_600_000, 9_000_000
+    assert clock.wait_until(0) == 3_601_000
+    host["ms"] = 3_600_001
+    assert clock.wait_until(0) == 9_000_000
 
 
 def test_wall_clock_returns_at_once_after_a_stop_or_a_past_instant() -> None:
     stop = StopFlag()
-    clock = WallClock(stop)
+    clock = WallClock(lambda: time.time_ns() // 1_000_000, stop)
     assert clock.wait_until(0) >= 0
     stop.request()
     far_ms = clock.now_ms() + 3_600_000
