@@ -29,7 +29,7 @@ class SpreadFilter(_Section):
     """Largest spread that is traded: in points, and as a share of ATR(14)."""
 
     max_points: float = Field(default=6000, ge=0)
-    max_atr_share: float = Field(default=0.1, ge=0)
+    max_atr_share: float = Field(default=0.15, ge=0)
 
 
 class CircuitBreaker(_Section):
