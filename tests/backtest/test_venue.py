@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from backtest.driver import BacktestRun
+from backtest.driver import BacktestRun, run_backtest
 from backtest.venue import Venue
 from broker.native import NativeBroker
 from broker.simulator.native import NativeTerminal
@@ -78,6 +78,22 @@ def test_input_equals_the_one_read_through_the_native_face(
     assert held > 50
     assert np.all([settled.state == "filled" for settled in run.settlements])
     assert broker.deals(from_ms=0, to_ms=bars.open_ms[-1] + 10**9) == run.deals
+
+
+def test_orders_through_the_native_face_make_the_same_deals() -> None:
+    of = instrument("BTCUSD")
+    bars = random_walk(of, 400, seed=3, level=60_000.0, move=0.002)
+    columns = decided(bars, random_probabilities(len(bars), seed=5), atr=300.0, floor=0.1)
+    by = rules(of, PaperSettings(slippage_points=200), spread_filter={"max_atr_share": 1.0})
+    direct, other = run_backtest(columns, by), BacktestRun(columns, by)
+    broker = native(other.venue, "UTC")
+    for row, requests in direct.sent.items():
+        other.venue.advance(int(columns.close_ms[row]))
+        for request in requests:
+            assert broker.send(request).outcome == "filled"
+    other.venue.advance(direct.venue.terminal.now_ms)
+    assert len(direct.deals) > 30
+    assert other.deals == direct.deals
 
 
 def test_spec_equals_the_native_faces_where_decisions_look() -> None:
