@@ -176,7 +176,10 @@ def close_volume(attempt: Attempt) -> int:
 
 
 def filling(attempt: Attempt) -> int:
-    """B11: FOK and IOC by the symbol's bits; RETURN not for market orders in market execution."""
+    """B11: FOK and IOC by the symbol's bits; RETURN not for market orders in market execution.
+
+    Pending orders take RETURN always.
+    """
     policy, instrument = attempt.request.type_filling, attempt.units.instrument
     if policy == Filling.FOK:
         return OK if instrument.filling_bits & FILL_FOK_BIT else INVALID_FILL
@@ -186,11 +189,6 @@ def filling(attempt: Attempt) -> int:
     if policy != Filling.RETURN or (is_market and instrument.execution is Execution.MARKET):
         return INVALID_FILL
     return OK
-
-
-def pending_filling(attempt: Attempt) -> int:
-    """Pending orders take RETURN always, FOK and IOC by the symbol's bits."""
-    return OK if attempt.request.type_filling == Filling.RETURN else filling(attempt)
 
 
 def market_price(attempt: Attempt) -> int:
@@ -315,7 +313,7 @@ CLOSE: tuple[Check, ...] = (
 )  # fmt: skip
 PENDING: tuple[Check, ...] = (
     rights, known_pending_type, trade_mode, session, quotes, volume, limits, order_limit,
-    pending_filling, expiration, pending_price, stops, margin,
+    filling, expiration, pending_price, stops, margin,
 )  # fmt: skip
 LEVELS: tuple[Check, ...] = (rights, not_disabled, session, quotes, frozen, stops)
 CHANGE: tuple[Check, ...] = (

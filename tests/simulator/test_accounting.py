@@ -21,6 +21,7 @@ from tests.simulator.terminals import (
     make_terminal,
     only_position,
     sell,
+    set_levels,
 )
 
 CENT = {"currency": "USC", "units_per_base": 100}
@@ -191,6 +192,33 @@ def test_b15_all_symbols_count_together(balance, closed):
     assert closed == [d.symbol for d in terminal.ledger.deals if d.reason is DealReason.SO]
 
 
+def test_b15_only_a_position_whose_market_has_a_quote_is_closed():
+    # BTCUSD lost most, but its bars pause; at 99.50 of OTHER equity is 20 of 30 needed
+    paused = make_bars([QUIET, (100, 100, 98.4, 98.4)]).followed_by(
+        make_bars([(98.4, 98.4, 98.4, 98.4)], start_ms=at(6))
+    )
+    rows = [QUIET, (100, 100, 100, 100), (100, 100, 99.5, 100), (100, 100, 100, 100)]
+    terminal = SimulatedTerminal(
+        bars={"BTCUSD": paused, "OTHER": make_bars(rows, symbol="OTHER")},
+        instruments={"BTCUSD": UNIT, "OTHER": replace(UNIT, symbol="OTHER")},
+        account=AccountTerms(balance=150.0), start_ms=at(1), seed=1,
+    )  # fmt: skip
+    buy(terminal, 50.0)
+    terminal.order_send(TradeRequest(TradeAction.DEAL, "OTHER", 100.0))
+    terminal.advance(at(4))
+    closed = [d.symbol for d in terminal.ledger.deals if d.reason is DealReason.SO]
+    assert closed == ["OTHER"]
+
+
+def test_b15_removing_a_stop_lets_the_stop_out_happen():
+    terminal = make_terminal([QUIET, QUIET, (100, 100, 90, 100), QUIET], balance=100.0)
+    ticket = buy(terminal, 100.0, sl=99.4).order
+    terminal.advance(at(2))
+    set_levels(terminal, ticket, tp=200.0)
+    terminal.advance(at(3))
+    assert last_deal(terminal).reason is DealReason.SO
+
+
 SWAPS = [
     # 2 lots at 100.00 closing on 100.00, contract 1, one night
     (SwapMode.POINTS, -5.0, -0.10),
@@ -212,6 +240,14 @@ def test_b16_swap_by_mode_at_server_midnight(mode, rate, swap):
     assert terminal.positions()[0].swap == 0.0
     terminal.advance(at(96))
     assert terminal.positions()[0].swap == swap
+
+
+def test_b16_a_year_of_interest_has_360_days():
+    spec = replace(UNIT, swap_mode=SwapMode.INTEREST_OPEN, swap_short=-36.0, swap_days=(1,) * 7)
+    terminal = make_terminal([QUIET] * 100, spec=spec)
+    sell(terminal, 90.0)
+    terminal.advance(at(96))
+    assert terminal.positions()[0].swap == -9.0  # 9,000 · 36 % / 360
 
 
 def test_b16_interest_uses_the_current_or_the_opening_price():

@@ -57,6 +57,7 @@ def test_b02_instant_execution_requotes_beyond_the_deviation(asked, retcode):
     terminal = make_terminal([QUIET] * 3, spec=spec, slippage_points=50)
     result = buy(terminal, price=asked, deviation=3)
     assert result.retcode == retcode
+    assert result.price in (0.0, 100.0)  # no slippage: the price is the one that was shown
     assert (result.bid, result.ask) == (100.0, 100.0)
 
 
@@ -102,6 +103,15 @@ def test_b04_gap_through_the_stop_fills_at_the_first_tick():
     terminal.advance(at(2))
     deal = last_deal(terminal)
     assert (deal.reason, deal.price_ticks, deal.time_ms) == (DealReason.SL, 9500, at(2))
+
+
+def test_b04_gap_after_a_long_quiet_stretch_is_still_a_gap():
+    for quiet in (63, 64, 65, 66, 130):
+        terminal = make_terminal([*[QUIET] * quiet, (95, 96, 94, 95), QUIET])
+        buy(terminal, sl=99.0)
+        terminal.advance(at(2))
+        terminal.advance(at(quiet))
+        assert (last_deal(terminal).price_ticks, last_deal(terminal).time_ms) == (9500, at(quiet))
 
 
 def test_b04_gap_through_the_target_fills_better_than_the_target():
@@ -200,6 +210,15 @@ def test_pending_target_waits_for_the_bar_after_the_trigger():
     assert len(terminal.book.positions) == 1
     terminal.advance(at(3))
     assert last_deal(terminal).reason is DealReason.TP
+
+
+def test_pending_order_without_margin_is_rejected_when_it_triggers():
+    terminal = make_terminal([QUIET, (100, 102, 99, 100), QUIET], balance=100.0)
+    place(terminal, OrderType.BUY_STOP, 101.0, 90.0)
+    buy(terminal, 50.0)
+    terminal.advance(at(2))
+    assert (len(terminal.book.positions), terminal.book.orders) == (1, {})
+    assert terminal.ledger.orders[-1].state == 5
 
 
 def test_day_order_expires_at_server_midnight():
