@@ -9,7 +9,7 @@ from tests.builders import make_input
 from trading.decision import gate
 from trading.decision.decide import decide
 from trading.decision.records import DecisionInput, Denial, Forecast, Quote, Side
-from trading.decision.settings import DecisionSettings, PredictionSettings
+from trading.decision.settings import DecisionSettings, PredictionSettings, SpreadFilter
 from trading.decision.signal import read_signal
 
 NAN = float("nan")
@@ -124,12 +124,13 @@ def test_ema_filter_denies_entries_against_the_trend(
 
 
 def test_spread_is_judged_on_the_quote_in_points_and_against_atr() -> None:
+    strict = QUANTILE.model_copy(update={"spread_filter": SpreadFilter(max_atr_share=0.1)})
     wide = make_input(quote=Quote(make_input().quote.time_ms, 100_100.0, 100_160.01))
-    denials = decide(wide, QUANTILE).denials
+    denials = decide(wide, strict).denials
     assert Denial("spread_points", 6001.0, 6000.0) in denials
     assert [d.rule for d in denials] == ["spread_points", "spread_atr"]
-    assert refused(make_input(market={"atr": 145.0})) == {"spread_atr"}
-    assert refused(make_input(market={"atr": 146.0})) == set()
+    assert refused(make_input(market={"atr": 145.0}), strict) == {"spread_atr"}
+    assert refused(make_input(market={"atr": 146.0}), strict) == set()
 
 
 def test_every_failing_rule_is_carried_in_order() -> None:
