@@ -1,15 +1,14 @@
 """`python trading.py --paper`: the real daemon over the real bridge over a simulated terminal."""
 
 import argparse
-from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from broker.client.paper_control import PaperControl
 from broker.client.rest import RestBroker
-from broker.client.settings import BridgeSettings
 from market.bars import utc_text
 from market.store import BarStore
 from ml.predictors.ensemble import EnsemblePredictor
@@ -41,25 +40,78 @@ def run_paper(given: argparse.Namespace) -> int:
     settings = _settings(given)
     require_writable(given.summary)
     trade = trade_of(settings)
-    speed: Speed = _DEFAULT_SPEED if given.speed is None else given.speed
-    plan = plan_run(_options(given, speed), trade, settings.paper)
+    plan = plan_run(_options(given), trade, settings.paper)
     console = Console()
     predictor = _predictor(given, settings, console)
-    name = f"paper-{given.account or PAPER_ACCOUNT}-"
-    model_sha256 = predictor.metadata.graph.sha256
-    name += plan.fingerprint(trade, settings.paper, model_sha256, dry=given.dry)
-    with ExitStack() as held:
-        folder = held.enter_context(StateFolder(given.state / name))
+    run = _Run(given, settings, trade, plan, predictor, console)
+    with StateFolder(given.state / run.name) as folder:
         _begin_anew_if_over(folder, fresh=given.fresh)
         stop = stop_on_signals()
-        spec = plan.spec(settings.symbol, settings.paper, speed, folder.terminal)
-        bridge = held.enter_context(BridgeProcess(spec.model_dump_json(), folder.path))
-        bridge.wait_until_ready(lambda: stop.requested)
-        if stop.requested:
-            raise KeyboardInterrupt
-        session = _session(given, settings, trade, plan, predictor, folder, bridge, stop, console)
-        session.run(_headline(plan, predictor, settings, folder), given.summary)
+        spec = plan.spec(settings.symbol, settings.paper, _speed(given), folder.terminal)
+        with BridgeProcess(spec.model_dump_json(), folder.path) as bridge:
+            bridge.wait_until_ready(lambda: stop.requested)
+            if stop.requested:
+                raise KeyboardInterrupt
+            run.session(folder, bridge, stop).run(run.headline(folder), given.summary)
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Everything that is known before the state folder is touched."""
+
+    given: argparse.Namespace
+    settings: "Settings"
+    trade: Trade
+    plan: PaperPlan
+    predictor: EnsemblePredictor
+    console: Console
+
+    @property
+    def name(self) -> str:
+        """The state folder's name: equal runs go on in it, others have their own."""
+        fingerprint = self.plan.fingerprint(
+            self.trade, self.settings.paper, self.predictor.metadata.graph.sha256,
+            dry=self.given.dry,
+        )  # fmt: skip
+        return f"paper-{self.given.account or PAPER_ACCOUNT}-{fingerprint}"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        seen = seen_until(self.predictor, self.plan.limits.from_ms)
+        return (seen,) if seen else ()
+
+    def headline(self, folder: StateFolder) -> str:
+        start = utc_text(self.plan.limits.from_ms)
+        text = f"paper: {self.settings.symbol} on {self.plan.source} from {start} UTC"
+        lines = [f"{text}, state in {folder.path}", *(f"warning: {each}" for each in self.warnings)]
+        return "\n".join(lines)
+
+    def session(self, folder: StateFolder, bridge: BridgeProcess, stop: StopFlag) -> Session:
+        """A bot over the bridge, with the folder's journal and bars."""
+        broker = self._broker(bridge)
+        speed = _speed(self.given)
+        clock = PaperClock(
+            PaperControl(broker.connection), stop, speed=None if speed == "max" else speed
+        )
+        reporter = reporter_of(
+            self.console, quiet=self.given.quiet, day_zone=self.settings.decision.timezone,
+            speed="max" if speed == "max" else f"{speed:g} x",
+        )  # fmt: skip
+        journal, store = Journal(folder.journal), BarStore(folder.bars)
+        bot = assemble(
+            self.trade, broker=broker, clock=clock, stop=stop, reporter=reporter, journal=journal,
+            store=store, predictor=self.predictor, limits=self.plan.limits, dry=self.given.dry,
+            require_bridge=bridge.require_alive,
+        )  # fmt: skip
+        return Session(
+            bot, self.trade, broker, clock, journal, store, reporter, self.plan.data_sha256,
+            self.warnings,
+        )  # fmt: skip
+
+    def _broker(self, bridge: BridgeProcess) -> RestBroker:
+        url = {"api_base_url": f"http://127.0.0.1:{bridge.port}"}
+        return RestBroker(self.settings.bridge.model_copy(update=url), bridge.token)
 
 
 def trade_of(settings: "Settings") -> Trade:
@@ -80,9 +132,13 @@ def _settings(given: argparse.Namespace) -> "Settings":
     return load_settings(overrides=overrides, symbol=given.symbol)
 
 
-def _options(given: argparse.Namespace, speed: Speed) -> PaperOptions:
+def _speed(given: argparse.Namespace) -> Speed:
+    return _DEFAULT_SPEED if given.speed is None else given.speed
+
+
+def _options(given: argparse.Namespace) -> PaperOptions:
     market = given.market if isinstance(given.market, Path) else None
-    return PaperOptions(market, given.from_ms, given.to_ms, given.bars, speed)
+    return PaperOptions(market, given.from_ms, given.to_ms, given.bars, _speed(given))
 
 
 def _predictor(
@@ -110,38 +166,3 @@ def _begin_anew_if_over(folder: StateFolder, *, fresh: bool) -> None:
     journal.close()
     if over or fresh:
         folder.clear()
-
-
-def _session(
-    given: argparse.Namespace, settings: "Settings", trade: Trade, plan: PaperPlan,
-    predictor: EnsemblePredictor, folder: StateFolder, bridge: BridgeProcess, stop: StopFlag,
-    console: Console,
-) -> Session:  # fmt: skip
-    own_bridge: dict[str, Any] = {"api_base_url": f"http://127.0.0.1:{bridge.port}"}
-    broker = RestBroker(BridgeSettings(**(settings.bridge.model_dump() | own_bridge)), bridge.token)
-    speed = None if given.speed == "max" else float(given.speed or _DEFAULT_SPEED)
-    reporter = reporter_of(
-        console,
-        quiet=given.quiet,
-        day_zone=settings.decision.timezone,
-        speed="max" if speed is None else f"{speed:g} x",
-    )
-    clock = PaperClock(PaperControl(broker.connection), stop, speed=speed)
-    journal, store = Journal(folder.journal), BarStore(folder.bars)
-    bot = assemble(
-        trade, broker=broker, clock=clock, stop=stop, reporter=reporter, journal=journal,
-        store=store, predictor=predictor, limits=plan.limits, dry=given.dry,
-        require_bridge=bridge.require_alive,
-    )  # fmt: skip
-    return Session(bot, trade, broker, clock, journal, store, reporter, plan.data_sha256)
-
-
-def _headline(
-    plan: PaperPlan, predictor: EnsemblePredictor, settings: "Settings", folder: StateFolder
-) -> str:
-    text = (
-        f"paper: {settings.symbol} on {plan.source} from {utc_text(plan.limits.from_ms)} UTC, "
-        f"state in {folder.path}"
-    )
-    warning = seen_until(predictor, plan.limits.from_ms)
-    return f"{text}\nwarning: {warning}" if warning else text

@@ -37,6 +37,7 @@ class Session:
     store: BarStore
     reporter: Reporter
     data_sha256: str
+    warnings: tuple[str, ...] = ()
 
     def run(self, headline: str, summary_file: Path | None) -> None:
         """Until the run is over or a stop is requested. Errors pass through, the view is closed."""
@@ -56,7 +57,7 @@ class Session:
         now_ms = self.clock.now_ms()
         self.journal.record("run_ended", now_ms, over=self.bot.finished)
         try:
-            summary = run_summary(
+            figures = run_summary(
                 self.journal, self.store, self.broker, self.trade,
                 now_ms=now_ms, data_sha256=self.data_sha256,
             )  # fmt: skip
@@ -65,6 +66,7 @@ class Session:
                 raise
             self.reporter.trouble(f"no summary: {error}")
             return {}
+        summary = figures | {"warnings": list(self.warnings)}
         if summary_file is not None:
             write_summary(summary_file, summary)
         if self.bot.finished:
