@@ -41,7 +41,7 @@ locks:  ## resolve requirements*.in into pinned, hashed requirements*.txt (needs
 	  --custom-compile-command "make locks" benchmarks/requirements.in -o benchmarks/requirements.txt
 
 clean:  ## remove the environment, caches and reports; state, models and settings stay
-	@rm -rf $(VENV) benchmarks/.venv .pytest_cache .mypy_cache .ruff_cache .hypothesis reports
+	@rm -rf $(VENV) .kernels benchmarks/.venv .pytest_cache .mypy_cache .ruff_cache .hypothesis reports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.trading: requirements-train.txt

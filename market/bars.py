@@ -98,7 +98,9 @@ class Bars:
         self._refuse(np.r_[False, step < 0], "time", "oldest first", "a bar out of order")
         first_ms = self.timeframe.floor_ms(int(self.open_ms[0]))
         off_grid = (self.open_ms - first_ms) % self.timeframe.ms != 0
-        self._refuse(off_grid, "time", f"a multiple of {self.timeframe.name}", "an open time off it")
+        self._refuse(
+            off_grid, "time", f"a multiple of {self.timeframe.name}", "an open time off it"
+        )
         for name in ("open", "high", "low", "close"):
             price = getattr(self, name)
             self._refuse(~(np.isfinite(price) & (price > 0)), name, "a price above 0", "another")

@@ -14,16 +14,16 @@ The rule, bar by bar (bridge semantics B3–B5):
 """
 
 import numpy as np
-from numba import njit
 
 from market.bars import Bars, Int64s
+from market.compiled import kernel
 
 NO_EXIT = 0
 STOP = 1
 TARGET = 2
 
 
-@njit(cache=True)  # type: ignore[misc]
+@kernel
 def first_exit(
     side: int,
     sl: int,
@@ -66,7 +66,9 @@ def first_exit(
     return -1, 0, NO_EXIT, False, False
 
 
-def ticks(bars: Bars, tick_size: float, point: float) -> tuple[Int64s, Int64s, Int64s, Int64s, Int64s]:
+def ticks(
+    bars: Bars, tick_size: float, point: float
+) -> tuple[Int64s, Int64s, Int64s, Int64s, Int64s]:
     """Open, high, low, close and spread of bars in integer ticks."""
     prices = (bars.open, bars.high, bars.low, bars.close)
     in_ticks = [np.rint(price / tick_size).astype(np.int64) for price in prices]

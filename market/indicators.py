@@ -10,15 +10,15 @@ finite count of values instead; they serve the daily and weekly bars.
 """
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s, Int64s
+from market.compiled import kernel
 
 # 2,560 M15 bars; a multiple of every timeframe up to H4.
 BLOCK_MS = 2560 * 15 * 60_000
 
 
-@njit(cache=True)
+@kernel
 def next_block(open_ms: Int64s, row: int) -> tuple[int, int]:
     """(first row after the block that holds `row`, row where its recursion starts or −1).
 
@@ -33,19 +33,19 @@ def next_block(open_ms: Int64s, row: int) -> tuple[int, int]:
     return end, np.searchsorted(open_ms, anchor_ms)
 
 
-@njit(cache=True)
+@kernel
 def ema(values: Float64s, open_ms: Int64s, span: int, first: int = 0) -> Float64s:
     """Exponential mean with alpha = 2 / (span + 1), anchored; same shape as `values`."""
     return _smooth(values, open_ms, 2.0 / (span + 1.0), first)
 
 
-@njit(cache=True)
+@kernel
 def wilder(values: Float64s, open_ms: Int64s, period: int, first: int = 0) -> Float64s:
     """Wilder's mean, alpha = 1 / period, anchored; same shape as `values`."""
     return _smooth(values, open_ms, 1.0 / period, first)
 
 
-@njit(cache=True)
+@kernel
 def _smooth(values: Float64s, open_ms: Int64s, alpha: float, first: int) -> Float64s:
     out = np.full(len(values), np.nan)
     row = first
@@ -63,7 +63,7 @@ def _smooth(values: Float64s, open_ms: Int64s, alpha: float, first: int) -> Floa
     return out
 
 
-@njit(cache=True)
+@kernel
 def true_range(high: Float64s, low: Float64s, close: Float64s) -> Float64s:
     """max(high, previous close) − min(low, previous close); the first row has no previous close."""
     out = np.empty(len(close))
@@ -75,7 +75,7 @@ def true_range(high: Float64s, low: Float64s, close: Float64s) -> Float64s:
     return out
 
 
-@njit(cache=True)
+@kernel
 def atr(
     high: Float64s, low: Float64s, close: Float64s, open_ms: Int64s, period: int, first: int = 0
 ) -> Float64s:
@@ -83,7 +83,7 @@ def atr(
     return wilder(true_range(high, low, close), open_ms, period, first)
 
 
-@njit(cache=True)
+@kernel
 def rsi(close: Float64s, open_ms: Int64s, period: int, first: int = 0) -> Float64s:
     """Wilder's relative strength in 0–1, anchored; 0.5 while no close has changed.
 
@@ -108,12 +108,12 @@ def rsi(close: Float64s, open_ms: Int64s, period: int, first: int = 0) -> Float6
     return out
 
 
-@njit(cache=True)
+@kernel
 def _share_of_gain(gain: float, loss: float) -> float:
     return gain / (gain + loss) if gain + loss > 0.0 else 0.5
 
 
-@njit(cache=True)
+@kernel
 def macd(
     close: Float64s, open_ms: Int64s, fast: int, slow: int, signal: int, first: int = 0
 ) -> tuple[Float64s, Float64s]:
@@ -139,7 +139,7 @@ def macd(
     return line_out, hist_out
 
 
-@njit(cache=True)
+@kernel
 def directional(
     high: Float64s, low: Float64s, close: Float64s, open_ms: Int64s, period: int, first: int = 0
 ) -> tuple[Float64s, Float64s]:
@@ -168,14 +168,14 @@ def directional(
     return adx_out, diff_out
 
 
-@njit(cache=True)
+@kernel
 def _directional_move(high: Float64s, low: Float64s, row: int) -> tuple[float, float]:
     """(+DM, −DM): the larger of the two moves beyond the bar before, if it is above 0."""
     up, down = high[row] - high[row - 1], low[row - 1] - low[row]
     return (up if up > down and up > 0.0 else 0.0), (down if down > up and down > 0.0 else 0.0)
 
 
-@njit(cache=True)
+@kernel
 def finite_wilder_rsi(close: Float64s, last: int, closes: int, period: int) -> float:
     """RSI in 0–1 at row `last` from exactly `closes` closes, seeded by the first `period` changes.
 
@@ -193,7 +193,7 @@ def finite_wilder_rsi(close: Float64s, last: int, closes: int, period: int) -> f
     return _share_of_gain(gain, loss)
 
 
-@njit(cache=True)
+@kernel
 def finite_ema(close: Float64s, last: int, closes: int, span: int, seed: int) -> float:
     """EMA at row `last` from exactly `closes` closes, seeded by the mean of the first `seed`."""
     level = 0.0

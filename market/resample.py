@@ -1,9 +1,9 @@
 """Higher bars from lower ones, at UTC boundaries: days start at 00:00, weeks on Monday."""
 
 import numpy as np
-from numba import njit
 
 from market.bars import Bars, BarsError, Float64s, Int64s
+from market.compiled import kernel
 from market.timeframe import Timeframe
 
 
@@ -36,7 +36,7 @@ def last_completed(higher: Bars, close_ms: Int64s) -> Int64s:
     return np.where(row >= 1, row, -1)
 
 
-@njit(cache=True)
+@kernel
 def _grouped(
     open_ms: Int64s,
     open_: Float64s,

@@ -42,7 +42,9 @@ def read_account(
     if account_id not in accounts:
         known = ", ".join(accounts) or "none yet"
         problems.append(
-            SettingProblem("--account", account_id, f"config/accounts.json has: {known}", account_id)
+            SettingProblem(
+                "--account", account_id, f"config/accounts.json has: {known}", account_id
+            )
         )
         return None
     entry = accounts[account_id]

@@ -148,7 +148,9 @@ def _compose(
 _CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper"}
 
 
-def _refuse_unknown(file: str, tree: _Tree, known: set[str], problems: list[SettingProblem]) -> None:
+def _refuse_unknown(
+    file: str, tree: _Tree, known: set[str], problems: list[SettingProblem]
+) -> None:
     for key in tree.keys() - known:
         problems.append(SettingProblem(file, key, _unknown(key, known), _shown(tree[key])))
 

@@ -9,13 +9,13 @@ pessimistic. Positions fill only while their market has a quote.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from broker.contract.constants import DealReason
 from broker.simulator.book import Book
 from broker.simulator.feed import NEVER, Feed
 from broker.simulator.records import OpenPosition
 from market.bars import Float64s, Int64s
+from market.compiled import kernel
 
 
 class Prices(NamedTuple):
@@ -148,7 +148,7 @@ def _next_boundary(feed: Feed, now_ms: int) -> int:
     return feed.open_ms[row] + (feed.step_ms if past_first else 0)
 
 
-@njit(cache=True)
+@kernel
 def _first_low_equity(
     side: Int64s,
     value: Float64s,
@@ -180,7 +180,7 @@ def _first_low_equity(
     return -1, False
 
 
-@njit(cache=True)
+@kernel
 def _floating(side: Int64s, value: Float64s, opened: Int64s, bid: int, spread: int) -> float:
     total = 0.0
     for i in range(len(side)):

@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from market.bars import Float64s
+from market.compiled import kernel
 
 PATH_STEPS = 15  # minutes in a bar
 NO_OPENING = -1
@@ -29,7 +29,7 @@ _STRETCHED = 1.5
 _REVERSION = 0.08
 
 
-@njit(cache=True)
+@kernel
 def simulate(
     level: float,
     level_sd: float,
@@ -88,7 +88,7 @@ def simulate(
     return open_, high, low, close, volatility
 
 
-@njit(cache=True)
+@kernel
 def _walk(
     level: float, drift: float, sd: float, normal: Float64s, jump_step: int
 ) -> tuple[float, float, float]:
@@ -102,7 +102,7 @@ def _walk(
     return high, low, level
 
 
-@njit(cache=True)
+@kernel
 def _next_regime(regime: int, uniform: float) -> int:
     """One of the two other regimes; after a volatile one mostly a range."""
     first = (regime + 1) % 3
@@ -110,7 +110,7 @@ def _next_regime(regime: int, uniform: float) -> int:
     return first if uniform < (0.7 if regime == _VOLATILE else 0.5) else second
 
 
-@njit(cache=True)
+@kernel
 def _planted_drift(opening_bar: int, push: float, move: float) -> float:
     """The learnable part, in standard deviations of the bar.
 
@@ -123,7 +123,7 @@ def _planted_drift(opening_bar: int, push: float, move: float) -> float:
     return 0.0
 
 
-@njit(cache=True)
+@kernel
 def _pull(level: float, level_sd: float, bar_sd: float) -> float:
     """Drift back to the usual level: weak inside `level_sd`, 0.2 bar_sd a bar at 2.6 of them."""
     linear = bar_sd * bar_sd / (2.0 * level_sd * level_sd)

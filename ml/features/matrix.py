@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from market.bars import Bars, Float64s, Int64s
 from market.calendar import EconomicCalendar
+from market.compiled import kernel
 from market.indicators import atr, directional, ema, macd, rsi
 from market.resample import last_completed, resample
 from market.sessions import Sessions
@@ -179,7 +179,7 @@ def _fill_clocks(
     )  # fmt: skip
 
 
-@njit(cache=True)
+@kernel
 def _drop_far_reach(
     out: Float64s, open_ms: Int64s, first: int, reach: Int64s, bar_ms: int, closure_ms: int
 ) -> None:

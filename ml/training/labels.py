@@ -8,10 +8,10 @@ ATR(14) of bar t, rounded to ticks. `market.fills.first_exit` decides how it end
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from market.bars import Bars, Float64s, Int64s
+from market.compiled import kernel
 from market.fills import TARGET, first_exit, ticks
 from market.indicators import atr
 from market.instrument import Instrument
@@ -63,7 +63,7 @@ def _distance_ticks(range_now: Float64s, multiple: float, tick_size: float) -> I
     return np.where(np.isfinite(range_now), np.maximum(distance, 1), 0)
 
 
-@njit(cache=True)  # type: ignore[misc]
+@kernel
 def _label_rows(
     open_ticks: Int64s,
     high_ticks: Int64s,

@@ -5,9 +5,9 @@ order statistic is one of the values, so a rolling batch and one row alone give 
 """
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s, Int64s
+from market.compiled import kernel
 from market.timeframe import Timeframe
 
 _BAR_MS = Timeframe.M15.ms
@@ -54,12 +54,12 @@ def _needed(lookback_ms: int, min_filled_share: float, bar_ms: int) -> int:
     return max(1, int(np.ceil(lookback_ms / bar_ms * min_filled_share)))
 
 
-@njit(cache=True)
+@kernel
 def _rank(count: int, top_share: float) -> int:
     return max(1, int(count * top_share))
 
 
-@njit(cache=True)
+@kernel
 def _roll(
     open_ms: Int64s, margin: Float64s, lookback_ms: int, top_share: float, needed: int
 ) -> Float64s:
@@ -78,7 +78,7 @@ def _roll(
     return out
 
 
-@njit(cache=True)
+@kernel
 def _put_in(ordered: Float64s, count: int, value: float) -> int:
     place = np.searchsorted(ordered[:count], value)
     for i in range(count, place, -1):
@@ -87,7 +87,7 @@ def _put_in(ordered: Float64s, count: int, value: float) -> int:
     return count + 1
 
 
-@njit(cache=True)
+@kernel
 def _take_out(ordered: Float64s, count: int, value: float) -> int:
     place = np.searchsorted(ordered[:count], value)
     for i in range(place, count - 1):

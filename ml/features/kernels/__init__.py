@@ -4,7 +4,4 @@
 for one row, batch for all: the arithmetic is the same scalar code, so the bits are the same.
 Nothing here is `fastmath` or parallel, keeps a running sum, or takes a logarithm outside
 `math.log`.
-
-numba's disk cache of a `fill` does not notice a change in another file that it calls into; what is
-called from other files is therefore kept to `arithmetic` and the finite `market.indicators`.
 """

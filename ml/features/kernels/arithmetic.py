@@ -3,12 +3,12 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s
+from market.compiled import kernel
 
 
-@njit(cache=True)
+@kernel
 def ratio(part: float, whole: float) -> float:
     """part / whole; 0 where the whole is 0 (a flat market). NaN stays NaN."""
     if whole > 0.0:
@@ -16,7 +16,7 @@ def ratio(part: float, whole: float) -> float:
     return part * whole if math.isnan(whole) else 0.0
 
 
-@njit(cache=True)
+@kernel
 def sign(value: float) -> float:
     """−1, 0 or +1; NaN stays NaN."""
     if value > 0.0:
@@ -26,7 +26,7 @@ def sign(value: float) -> float:
     return value * 0.0
 
 
-@njit(cache=True)
+@kernel
 def share_below(values: Float64s, row: int, bars: int) -> float:
     """Share of the other bars − 1 values up to `row` that are below the value at `row`, 0–1."""
     if row < bars - 1 or math.isnan(values[row - bars + 1]):

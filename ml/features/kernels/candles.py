@@ -1,13 +1,13 @@
 """The shape of the last candle, and how many candles go against the move."""
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s
+from market.compiled import kernel
 from ml.features.kernels.arithmetic import ratio, sign
 
 
-@njit(cache=True)
+@kernel
 def adverse_candle_ratio(open_: Float64s, close: Float64s, row: int) -> float:
     if row < 12:
         return np.nan
@@ -18,7 +18,7 @@ def adverse_candle_ratio(open_: Float64s, close: Float64s, row: int) -> float:
     return against / 12.0
 
 
-@njit(cache=True)
+@kernel
 def fill(
     out: Float64s, first: int, open_: Float64s, high: Float64s, low: Float64s, close: Float64s
 ) -> None:

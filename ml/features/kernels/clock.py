@@ -2,14 +2,13 @@
 
 import math
 
-from numba import njit
-
 from market.bars import Float64s, Int64s
+from market.compiled import kernel
 
 DAY_MS = 86_400_000
 
 
-@njit(cache=True)
+@kernel
 def fill(out: Float64s, open_ms: Int64s) -> None:
     """Sine and cosine of the time of day and of the weekday (Monday = 0)."""
     for row in range(len(open_ms)):

@@ -4,9 +4,9 @@
 """
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s, Int64s
+from market.compiled import kernel
 from market.indicators import finite_ema, finite_wilder_rsi
 from ml.features.kernels.arithmetic import ratio, sign
 
@@ -15,7 +15,7 @@ D1_BARS = 60
 W1_BARS = 16
 
 
-@njit(cache=True)
+@kernel
 def fill_intraday(
     out: Float64s,
     completed: Int64s,
@@ -41,7 +41,7 @@ def fill_intraday(
             out[i, 2] = sign(macd_hist[at])
 
 
-@njit(cache=True)
+@kernel
 def daily(close: Float64s, first: int) -> tuple[Float64s, Float64s]:
     """(sign of close − EMA20, RSI) of each D1 bar from `first` on that has 60 whole bars.
 
@@ -54,7 +54,7 @@ def daily(close: Float64s, first: int) -> tuple[Float64s, Float64s]:
     return trend, rsi
 
 
-@njit(cache=True)
+@kernel
 def weekly(close: Float64s, first: int) -> tuple[Float64s, Float64s]:
     """((close − EMA10) / close, RSI of simple means) of each W1 bar that has 16 whole bars."""
     bias, rsi = np.full(len(close), np.nan), np.full(len(close), np.nan)
@@ -64,7 +64,7 @@ def weekly(close: Float64s, first: int) -> tuple[Float64s, Float64s]:
     return bias, rsi
 
 
-@njit(cache=True)
+@kernel
 def fill_finite(
     out: Float64s,
     open_ms: Int64s,
@@ -83,7 +83,7 @@ def fill_finite(
             out[i, 1] = right[completed[i]]
 
 
-@njit(cache=True)
+@kernel
 def fill_d1_open(
     out: Float64s, first: int, open_ms: Int64s, open_: Float64s, close: Float64s, atr: Float64s
 ) -> None:

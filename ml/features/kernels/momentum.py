@@ -3,25 +3,25 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s
+from market.compiled import kernel
 from ml.features.kernels.arithmetic import ratio, sign
 
 
-@njit(cache=True)
+@kernel
 def scaled_return(close: Float64s, atr: Float64s, row: int, bars: int) -> float:
     if row < bars:
         return np.nan
     return ratio(math.log(close[row] / close[row - bars]), atr[row] / close[row])
 
 
-@njit(cache=True)
+@kernel
 def rsi_slope(rsi: Float64s, row: int) -> float:
     return rsi[row] - rsi[row - 3] if row >= 3 else np.nan
 
 
-@njit(cache=True)
+@kernel
 def stoch_k(high: Float64s, low: Float64s, close: Float64s, row: int) -> float:
     if row < 13:
         return np.nan
@@ -31,7 +31,7 @@ def stoch_k(high: Float64s, low: Float64s, close: Float64s, row: int) -> float:
     return (close[row] - bottom) / (top - bottom) if top > bottom else 0.5
 
 
-@njit(cache=True)
+@kernel
 def price_acceleration(close: Float64s, atr: Float64s, row: int) -> float:
     if row < 8:
         return np.nan
@@ -40,7 +40,7 @@ def price_acceleration(close: Float64s, atr: Float64s, row: int) -> float:
     return ratio(now - before, atr[row] / close[row])
 
 
-@njit(cache=True)
+@kernel
 def momentum_decay(close: Float64s, row: int) -> float:
     if row < 19:
         return np.nan
@@ -50,7 +50,7 @@ def momentum_decay(close: Float64s, row: int) -> float:
     return ratio(close[row] - close[row - 4], largest)
 
 
-@njit(cache=True)
+@kernel
 def consecutive_direction(close: Float64s, row: int) -> float:
     if row < 8:
         return np.nan
@@ -61,7 +61,7 @@ def consecutive_direction(close: Float64s, row: int) -> float:
     return direction * run / 8.0
 
 
-@njit(cache=True)
+@kernel
 def fill(
     out: Float64s,
     first: int,

@@ -1,9 +1,9 @@
 """The economic calendar as it was known at the bar's close."""
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s, Int64s
+from market.compiled import kernel
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -11,7 +11,7 @@ NEAR_MS = 30 * MINUTE_MS
 HIGH_IMPACT = 3
 
 
-@njit(cache=True)
+@kernel
 def high_impact_between(
     time_ms: Int64s, impact: Int64s, known_ms: Int64s, now_ms: int, from_ms: int, to_ms: int
 ) -> tuple[int, int]:
@@ -27,7 +27,7 @@ def high_impact_between(
     return count, earliest
 
 
-@njit(cache=True)
+@kernel
 def next_impact(time_ms: Int64s, impact: Int64s, known_ms: Int64s, now_ms: int) -> int:
     """Largest impact of the next known instant with events within a day; 0 for none."""
     largest, at = 0, -1
@@ -41,7 +41,7 @@ def next_impact(time_ms: Int64s, impact: Int64s, known_ms: Int64s, now_ms: int) 
     return largest
 
 
-@njit(cache=True)
+@kernel
 def fill(
     out: Float64s,
     open_ms: Int64s,

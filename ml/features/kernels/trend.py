@@ -3,15 +3,15 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s, Int64s
+from market.compiled import kernel
 from ml.features.kernels.arithmetic import ratio, sign
 
 DAY_MS = 86_400_000
 
 
-@njit(cache=True)
+@kernel
 def ema_stack(fast: float, middle: float, slow: float) -> float:
     upper, lower = sign(fast - middle), sign(middle - slow)
     if math.isnan(upper) or math.isnan(lower):
@@ -19,18 +19,18 @@ def ema_stack(fast: float, middle: float, slow: float) -> float:
     return upper if upper == lower else 0.0
 
 
-@njit(cache=True)
+@kernel
 def ema50_slope(ema50: Float64s, atr: Float64s, row: int) -> float:
     return ratio(ema50[row] - ema50[row - 8], atr[row]) if row >= 8 else np.nan
 
 
-@njit(cache=True)
+@kernel
 def dist_to_round_number(close: float, atr: float, step: float) -> float:
     nearest = math.floor(close / step + 0.5) * step
     return ratio(abs(close - nearest), atr)
 
 
-@njit(cache=True)
+@kernel
 def near_daily_high_low(
     open_ms: Int64s, high: Float64s, low: Float64s, close: Float64s, row: int
 ) -> float:
@@ -44,7 +44,7 @@ def near_daily_high_low(
     return ratio(2.0 * close[row] - top - bottom, top - bottom)
 
 
-@njit(cache=True)
+@kernel
 def market_quality(close: Float64s, row: int) -> float:
     if row < 32:
         return np.nan
@@ -54,7 +54,7 @@ def market_quality(close: Float64s, row: int) -> float:
     return ratio(abs(close[row] - close[row - 32]), path)
 
 
-@njit(cache=True)
+@kernel
 def fill(
     out: Float64s,
     first: int,

@@ -3,13 +3,13 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s
+from market.compiled import kernel
 from ml.features.kernels.arithmetic import ratio, share_below
 
 
-@njit(cache=True)
+@kernel
 def one_bar_returns(close: Float64s, first: int) -> Float64s:
     """Log return of each bar on the close before it, from row `first` on; NaN before."""
     out = np.full(len(close), np.nan)
@@ -18,7 +18,7 @@ def one_bar_returns(close: Float64s, first: int) -> Float64s:
     return out
 
 
-@njit(cache=True)
+@kernel
 def deviation(values: Float64s, row: int, bars: int, fewer: int) -> float:
     """Standard deviation of `bars` values up to `row`; squares are divided by `bars` − `fewer`."""
     mean = 0.0
@@ -31,12 +31,12 @@ def deviation(values: Float64s, row: int, bars: int, fewer: int) -> float:
     return math.sqrt(squares / (bars - fewer))
 
 
-@njit(cache=True)
+@kernel
 def volatility(returns: Float64s, row: int) -> float:
     return deviation(returns, row, 20, 1) if row >= 20 else np.nan
 
 
-@njit(cache=True)
+@kernel
 def band(close: Float64s, row: int) -> tuple[float, float]:
     """(middle, half width) of the Bollinger band: mean and two deviations of 20 closes."""
     if row < 19:
@@ -47,13 +47,13 @@ def band(close: Float64s, row: int) -> tuple[float, float]:
     return mean / 20.0, 2.0 * deviation(close, row, 20, 0)
 
 
-@njit(cache=True)
+@kernel
 def bb_position(close: float, middle: float, half: float) -> float:
     """0 at the lower band, 1 at the upper; 0.5 where the band has no width."""
     return 0.5 if half == 0.0 else (close - middle + half) / (2.0 * half)
 
 
-@njit(cache=True)
+@kernel
 def bb_squeeze(widths: Float64s, row: int) -> float:
     place = share_below(widths, row, 96)
     if math.isnan(place):
@@ -61,7 +61,7 @@ def bb_squeeze(widths: Float64s, row: int) -> float:
     return 1.0 if place < 0.2 else 0.0
 
 
-@njit(cache=True)
+@kernel
 def fill(
     out: Float64s, first: int, high: Float64s, low: Float64s, close: Float64s, atr: Float64s
 ) -> None:
@@ -84,7 +84,7 @@ def fill(
         into[6] = ratio(high[row] - low[row], atr[row])
 
 
-@njit(cache=True)
+@kernel
 def fill_regime(out: Float64s, first: int, atr: Float64s) -> None:
     for row in range(first, len(atr)):
         out[row - first, 0] = share_below(atr, row, 500)

@@ -3,13 +3,13 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from market.bars import Float64s, Int64s
+from market.compiled import kernel
 from ml.features.kernels.arithmetic import ratio, sign
 
 
-@njit(cache=True)
+@kernel
 def volume_ratio(tick_volume: Int64s, row: int) -> float:
     if row < 49:
         return np.nan
@@ -19,14 +19,14 @@ def volume_ratio(tick_volume: Int64s, row: int) -> float:
     return ratio(50.0 * tick_volume[row], float(total))
 
 
-@njit(cache=True)
+@kernel
 def volume_surge(times_mean: float) -> float:
     if math.isnan(times_mean):
         return np.nan
     return 1.0 if times_mean > 2.0 else 0.0
 
 
-@njit(cache=True)
+@kernel
 def volume_delta(open_: Float64s, close: Float64s, tick_volume: Int64s, row: int) -> float:
     if row < 11:
         return np.nan
@@ -37,7 +37,7 @@ def volume_delta(open_: Float64s, close: Float64s, tick_volume: Int64s, row: int
     return ratio(signed, total)
 
 
-@njit(cache=True)
+@kernel
 def fill(out: Float64s, first: int, open_: Float64s, close: Float64s, tick_volume: Int64s) -> None:
     for row in range(first, len(close)):
         into = out[row - first]
