@@ -1,0 +1,74 @@
+"""`python trading.py` against a bridge that runs in real time, until Ctrl-C."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.native import NativeBroker
+from broker.simulator.native import NativeTerminal
+from broker.simulator.settings import AccountTerms
+from broker.simulator.terminal import SimulatedTerminal
+from market.bars import Bars
+from market.instruments import instrument
+from market.server_clock import ServerClock
+from tests.broker.paper_bridge import served
+
+ROOT = Path(__file__).resolve().parents[2]
+BEFORE_THE_CLOSE_MS = 2_000
+
+
+@pytest.fixture
+def url(market: Bars) -> Iterator[str]:
+    """A bridge over a terminal that follows the wall clock from the first question on.
+
+    It is then two seconds before a bar's close; a slow machine sees the bar late and decides it.
+    """
+    start_ms = int(market.close_ms[-50]) - BEFORE_THE_CLOSE_MS
+    terminal = SimulatedTerminal(
+        bars={"BTCUSD": market},
+        instruments={"BTCUSD": instrument("BTCUSD")},
+        account=AccountTerms(balance=10_000.0),
+        start_ms=start_ms,
+        seed=7,
+    )
+    asked_s: list[float] = []
+
+    def now_ms() -> int:
+        asked_s.append(time.monotonic())
+        terminal.advance(start_ms + int((asked_s[-1] - asked_s[0]) * 1000))
+        return terminal.now_ms
+
+    broker = NativeBroker(NativeTerminal(terminal), ServerClock("UTC"), now_ms=now_ms, mode="paper")
+    with served(broker) as address:
+        yield address
+
+
+def test_live_daemon_decides_the_bar_that_closes_and_stops_cleanly(
+    url: str, small_model: Path, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable, str(ROOT / "trading.py"), "--models", str(small_model), "--dry",
+        "--override", f"bridge.api_base_url={url}", "--state", str(tmp_path / "state"),
+    ]  # fmt: skip
+    daemon = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert daemon.stdout is not None
+    first_bar = next(line for line in daemon.stdout if "margin" in line)
+    daemon.send_signal(signal.SIGINT)
+    rest, errors = daemon.communicate(timeout=60)
+    assert (daemon.returncode, errors) == (0, "")
+    assert "equity 10000.00" in first_bar
+    assert "the next start goes on from here" in rest
+    journal = sqlite3.connect(tmp_path / "state" / "live-default-dry" / "journal.sqlite")
+    kinds = [kind for (kind,) in journal.execute("SELECT kind FROM events")]
+    decided = journal.execute("SELECT count(*) FROM decisions").fetchone()
+    journal.close()
+    assert decided == (1,)
+    assert "bar_missed" not in kinds
