@@ -8,7 +8,6 @@ SQLite in WAL mode with synchronous=FULL: a commit survives a power cut.
 """
 
 import json
-import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from broker.contract.messages import Deal, OrderRequest
-from broker.contract.wire import decode, encode
+from broker.contract.wire import encode
 from market.bars import Float64s
 from trading.decision.records import Denial
 from trading.errors import JournalError
-from trading.execution.intents import IntentState, JournalledIntent
+from trading.execution.intents import IntentState
+from trading.journal_reads import JournalReads
 from trading.journal_schema import SCHEMA_VERSION, statements
 
 
@@ -46,15 +44,15 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Journal:
-    """One account's journal. Every method that writes is one transaction."""
+class Journal(JournalReads):
+    """One account's journal. Every method here writes, and is one transaction."""
 
     def __init__(self, path: Path, *, observed_ms: Callable[[], int] = wall_ms) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._observed_ms = observed_ms
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            super().__init__(sqlite3.connect(path, isolation_level=None))
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._require_schema()
@@ -64,27 +62,10 @@ class Journal:
                 "move the file away to start with an empty one"
             ) from error
 
-    def close(self) -> None:
-        self._db.close()
-
-    # What happened
-
     def record(self, kind: str, event_time_ms: int, **payload: Any) -> None:
         """Appends one event."""
         with self._transaction():
             self._append(kind, event_time_ms, payload)
-
-    def events(self, kind: str | None = None) -> Iterator[tuple[str, int, dict[str, Any]]]:
-        """(kind, event time, payload), oldest first."""
-        rows = self._db.execute(
-            "SELECT kind, event_time_ms, payload FROM events WHERE ?1 IS NULL OR kind = ?1 "
-            "ORDER BY id",
-            (kind,),
-        )
-        for name, event_time_ms, payload in rows:
-            yield name, event_time_ms, json.loads(payload)
-
-    # What was decided
 
     def decided(
         self,
@@ -126,65 +107,6 @@ class Journal:
             self._append("bar_missed", event_time_ms, {"bar_open_ms": bar_open_ms, "why": why})
             self._set_meta(f"handled {symbol}", str(bar_open_ms))
 
-    def why_missed(self, bar_open_ms: int) -> str | None:
-        """Why a bar that closed was not decided; None if it was, or never closed."""
-        row = self._db.execute(
-            "SELECT payload ->> 'why' FROM events "
-            "WHERE kind = 'bar_missed' AND payload ->> 'bar_open_ms' = ?",
-            (bar_open_ms,),
-        ).fetchone()
-        return None if row is None else str(row[0])
-
-    def handled_open_ms(self, symbol: str) -> int | None:
-        """Open time of the last bar decided or missed; None before the first."""
-        value = self.meta(f"handled {symbol}")
-        return None if value is None else int(value)
-
-    def decided_count(self, symbol: str) -> int:
-        return int(self._one("SELECT count(*) FROM decisions WHERE symbol = ?", symbol))
-
-    def decision_lines(self, symbol: str) -> Iterator[str]:
-        """The canonical lines in the order of deciding."""
-        rows = self._db.execute(
-            "SELECT line FROM decisions WHERE symbol = ? ORDER BY id", (symbol,)
-        )
-        return (line for (line,) in rows)
-
-    def decision_times_ms(self, symbol: str) -> list[float]:
-        """How long each decision took, from bars received to order body ready."""
-        rows = self._db.execute(
-            "SELECT decision_ms FROM decisions WHERE symbol = ? ORDER BY id", (symbol,)
-        )
-        return [value for (value,) in rows]
-
-    def features(self, symbol: str) -> Iterator[tuple[int, Float64s]]:
-        """(bar open, the feature row it was decided on), in the order of deciding."""
-        rows = self._db.execute(
-            "SELECT bar_open_ms, features FROM decisions WHERE symbol = ? ORDER BY id", (symbol,)
-        )
-        for bar_open_ms, blob in rows:
-            yield bar_open_ms, np.frombuffer(blob, dtype=np.float64)
-
-    def denials_between(self, from_ms: int, to_ms: int) -> list[tuple[str, int, Denial]]:
-        """(symbol, bar open, denial) of bars that open in [from_ms, to_ms)."""
-        rows = self._db.execute(
-            "SELECT symbol, bar_open_ms, rule, observed, allowed FROM denials "
-            "WHERE bar_open_ms >= ? AND bar_open_ms < ? ORDER BY rowid",
-            (from_ms, to_ms),
-        )
-        return [(symbol, open_ms, _denial(*words)) for symbol, open_ms, *words in rows]
-
-    def denial_counts(self, symbol: str) -> dict[str, int]:
-        """How many bars each rule refused."""
-        return dict(
-            self._db.execute(
-                "SELECT rule, count(*) FROM denials WHERE symbol = ? GROUP BY rule ORDER BY rule",
-                (symbol,),
-            ).fetchall()
-        )
-
-    # What was sent
-
     def set_state(
         self, client_id: str, state: IntentState, event_time_ms: int, **payload: Any
     ) -> None:
@@ -196,58 +118,11 @@ class Journal:
                 (state.value, event_time_ms, client_id),
             )
 
-    def open_intents(self) -> tuple[JournalledIntent, ...]:
-        """Intents whose outcome is not known: PENDING and UNKNOWN, in the order of deciding."""
-        rows = self._db.execute(
-            "SELECT request, bar_open_ms, state, changed_ms FROM intents "
-            "WHERE state IN ('pending', 'unknown') ORDER BY rowid"
-        )
-        return tuple(
-            JournalledIntent(
-                decode(OrderRequest, request.encode()), open_ms, IntentState(state), changed
-            )
-            for request, open_ms, state, changed in rows
-        )
-
-    def intents_of_bar(self, bar_open_ms: int) -> list[tuple[OrderRequest, IntentState]]:
-        """The intents of one bar and their present states."""
-        rows = self._db.execute(
-            "SELECT request, state FROM intents WHERE bar_open_ms = ? ORDER BY rowid",
-            (bar_open_ms,),
-        )
-        return [(decode(OrderRequest, body.encode()), IntentState(state)) for body, state in rows]
-
-    def intent_state(self, client_id: str) -> IntentState | None:
-        """The present state of an intent; None if there is no such intent."""
-        row = self._db.execute(
-            "SELECT state FROM intents WHERE client_id = ?", (client_id,)
-        ).fetchone()
-        return None if row is None else IntentState(row[0])
-
-    def intent_counts(self) -> dict[str, int]:
-        """How many intents are in each state."""
-        return dict(
-            self._db.execute("SELECT state, count(*) FROM intents GROUP BY state").fetchall()
-        )
-
-    # What the broker did
-
     def saw_deals(self, deals: Sequence[Deal]) -> None:
         """Keeps deals not seen before."""
         if deals:
             with self._transaction():
                 self._add_deals(deals)
-
-    def deals(self) -> tuple[Deal, ...]:
-        """Every deal seen, in (time, ticket) order."""
-        rows = self._db.execute("SELECT payload FROM deals ORDER BY time_msc, ticket")
-        return tuple(decode(Deal, payload.encode()) for (payload,) in rows)
-
-    # Small facts about the run itself
-
-    def meta(self, key: str) -> str | None:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
 
     def set_meta(self, **values: str) -> None:
         with self._transaction():
@@ -273,7 +148,8 @@ class Journal:
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 
@@ -306,12 +182,3 @@ class Journal:
             "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
             (key, value),
         )
-
-    def _one(self, sql: str, *parameters: object) -> Any:
-        return self._db.execute(sql, parameters).fetchone()[0]
-
-
-def _denial(rule: str, *values: float | str | None) -> Denial:
-    """A denial read back: SQLite keeps a NaN as NULL."""
-    observed, limit = (math.nan if value is None else value for value in values)
-    return Denial(rule, observed, limit)
