@@ -97,7 +97,7 @@ class Bot:
         p = self._parts
         now_ms = p.clock.wait_until(p.schedule.next_wake_ms())
         if now_ms < p.schedule.next_close_ms:
-            p.reporter.beat(p.broker.snapshot(self._symbol))
+            self._beat(now_ms)
             return
         for revision in p.feed.top_up(now_ms).revised:
             p.journal.record("bar_revised", now_ms, revision=str(revision))
@@ -137,6 +137,11 @@ class Bot:
             p.observer.day_profit(seen.snapshot, now_ms), decision_ms,
         )  # fmt: skip
         p.reporter.bar(told)
+
+    def _beat(self, now_ms: int) -> None:
+        """Between closes: asks about open intents, and shows where we are."""
+        self._parts.resolver.resolve(now_ms)
+        self._parts.reporter.beat(self._parts.broker.snapshot(self._symbol))
 
     def recover(self) -> None:
         """Brings back what the journal knows, settles open intents, fills the bar store.

@@ -8,7 +8,10 @@ from market.timeframe import Timeframe
 from trading.clock import Clock
 from trading.settings import DaemonSettings
 
-_LATE_BAR_POLL_MS = 5_000
+# A bar that is not there at its close: our clock may be a little ahead, or the bar is late.
+_SOON_MS = 10_000
+_SOON_POLL_MS = 1_000
+_LATE_POLL_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +77,16 @@ class Schedule:
         )
 
     def next_wake_ms(self) -> int:
-        """The next close; where time passes by itself, at most a beat away."""
+        """The next close, or a beat before it; while a bar is late, a poll from now."""
         if not self._clock.beats:
             return self.next_close_ms
         now_ms = self._clock.now_ms()
         if now_ms < self.next_close_ms:
             return min(self.next_close_ms, now_ms + self._daemon.beat_ms)
-        late_ms = now_ms - self.next_close_ms
-        return now_ms if late_ms < _LATE_BAR_POLL_MS else now_ms + _LATE_BAR_POLL_MS
+        if self._clock.lock_step:
+            return now_ms
+        soon = now_ms - self.next_close_ms < _SOON_MS
+        return now_ms + (_SOON_POLL_MS if soon else _LATE_POLL_MS)
 
     def pending(self, window: Bars, now_ms: int) -> Pending:
         """What has closed since the last handled bar. Only the newest can be decided, and only

@@ -79,10 +79,16 @@ def test_wakes_at_beats_and_exactly_at_the_close() -> None:
     assert schedule.next_wake_ms() == at(1)
 
 
-def test_late_bar_is_asked_for_every_five_seconds() -> None:
-    now = {"ms": at(1) + 6_000}
-    schedule = make_schedule(clock=make_clock(now_ms=lambda: now["ms"]))
-    assert schedule.next_wake_ms() == now["ms"] + 5_000
+@pytest.mark.parametrize(("late_ms", "poll_ms"), [(0, 1_000), (9_999, 1_000), (10_000, 5_000)])
+def test_late_bar_is_asked_for_every_second_then_every_five(late_ms: int, poll_ms: int) -> None:
+    now_ms = at(1) + late_ms
+    schedule = make_schedule(clock=make_clock(now_ms=lambda: now_ms))
+    assert schedule.next_wake_ms() == now_ms + poll_ms
+
+
+def test_simulated_clock_that_stands_at_the_close_is_not_moved_before_the_decision() -> None:
+    schedule = make_schedule(clock=make_clock(now_ms=lambda: at(1), lock_step=True))
+    assert schedule.next_wake_ms() == at(1)
 
 
 def test_clock_without_beats_goes_straight_to_the_close() -> None:
