@@ -9,6 +9,7 @@ python trading.py --paper --why 2025-09-01T14:00  why it did not trade then
 
 import argparse
 import math
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -88,7 +89,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="trading.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     add = parser.add_argument
-    add("--account", metavar="ID", help="entry of config/accounts.json; on paper: any name")
+    add(
+        "--account",
+        type=_name,
+        metavar="ID",
+        help="entry of config/accounts.json; on paper: any name",
+    )
     add("--symbol", metavar="S", help="instead of config.json's symbol")
     add("--dry", action="store_true", help="decide and journal, send nothing")
     add("--models", type=Path, metavar="DIR", help="where the models lie (default: ml_config.json)")
@@ -144,6 +150,13 @@ def _speed(text: str) -> float | Literal["max"]:
     if not (speed > 0 and math.isfinite(speed)):
         raise argparse.ArgumentTypeError(f"max or a number above 0 is allowed, {text!r} came")
     return speed
+
+
+def _name(text: str) -> str:
+    """It names a folder, too."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", text):
+        raise argparse.ArgumentTypeError(f"letters, digits, _ and - are allowed, {text!r} came")
+    return text
 
 
 def _count(text: str) -> int:

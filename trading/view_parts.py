@@ -167,8 +167,8 @@ def _hhmm(instant_ms: int) -> str:
 
 
 def _figure(value: object) -> str:
-    return (
-        f"{value:.4g}"
-        if isinstance(value, float) and abs(value) < 1000
-        else (f"{value:.2f}" if isinstance(value, float) else str(value))
-    )
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:.2f}"
+    return str(value)

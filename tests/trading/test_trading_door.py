@@ -149,6 +149,7 @@ def _no_bridge(*_: Any) -> Any:
     ("arguments", "said"),
     [
         (("--bars", "5"), "--bars needs --paper"),
+        (("--account", "../elsewhere"), "letters, digits, _ and - are allowed"),
         (("--paper", "--bars", "0"), "a whole number above 0 is allowed, '0' came"),
         (("--paper", "--speed", "fast"), "max or a number above 0 is allowed, 'fast' came"),
         (("--paper", "--from", "yesterday"), "2025-09-01T14:00 is allowed, 'yesterday' came"),
