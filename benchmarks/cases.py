@@ -90,6 +90,14 @@ def _rules() -> Rules:
     return Rules(BTC, SETTINGS.decision, SETTINGS.paper, SETTINGS.daemon.strategy_id)
 
 
+def _rules_of_the_peer() -> Rules:
+    """Without the circuit breaker and slippage, which the peer does not have."""
+    breaker = SETTINGS.decision.circuit_breaker.model_copy(update={"enabled": False})
+    decision = SETTINGS.decision.model_copy(update={"circuit_breaker": breaker})
+    paper = SETTINGS.paper.model_copy(update={"slippage_points": 0})
+    return Rules(BTC, decision, paper, SETTINGS.daemon.strategy_id)
+
+
 def _random_signals(bars: Bars, share: float) -> DecidedBars:
     """Random votes on a share of the bars: the loop's cost, with no model in it."""
     draw = np.random.default_rng(7)
@@ -108,9 +116,10 @@ def _random_signals(bars: Bars, share: float) -> DecidedBars:
 
 def rules_backtest() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The loop over 70,000 bars; load, compile, hash and report are not in it."""
-    decided = _random_signals(_market(), 0.105)
-    value = _median_s(lambda: run_backtest(decided, _rules()))
-    run = run_backtest(decided, _rules())
+    decided = _random_signals(_market(), 0.09)
+    rules = _rules_of_the_peer()
+    value = _median_s(lambda: run_backtest(decided, rules))
+    run = run_backtest(decided, rules)
     bars = decided.history
     columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close")} | {
         "side": np.where(run.verdicts.denied == 0, run.verdicts.side, 0),

@@ -34,9 +34,7 @@ class Broker(Protocol):
 
     def tick(self, symbol: str) -> Tick: ...
 
-    def rates(
-        self, symbol: str, timeframe: Timeframe, *, from_ms: int, to_ms: int
-    ) -> Bars:
+    def rates(self, symbol: str, timeframe: Timeframe, *, from_ms: int, to_ms: int) -> Bars:
         """Closed bars that open in [from_ms, to_ms), oldest first. The forming bar is left out.
 
         "Closed" is judged by the venue's clock: open + timeframe ≤ now.
