@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from broker.simulator.native import NativeTerminal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from broker.native import NativeBroker
+from broker.simulator.native import NativeTerminal
 from broker.simulator.settings import PaperSettings
 from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars, utc_text
