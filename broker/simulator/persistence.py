@@ -75,12 +75,14 @@ class SnapshotStore:
             raise SnapshotError(f"{self.path}: could not be written: {error}") from error
         self._saved = {"orders": len(ledger.orders), "deals": len(ledger.deals)}
 
+    @property
+    def holds_state(self) -> bool:
+        """False for a file whose writer was killed before its first save was whole."""
+        return self._count("state") > 0
+
     def load(self, book: Book) -> tuple[int, int]:
-        """Fills the book; returns the clock and the count of requests."""
-        row = self._db.execute("SELECT json FROM state WHERE id = 1").fetchone()
-        if row is None:
-            raise SnapshotError(f"{self.path}: holds no state yet; start without restoring")
-        state = json.loads(row[0])
+        """Fills the book; returns the clock and the count of requests. Needs `holds_state`."""
+        state = json.loads(self._db.execute("SELECT json FROM state WHERE id = 1").fetchone()[0])
         deals = [DealRow._make(_typed("deals", row)) for row in self._rows("deals")]
         balance = sum(deal.commission + deal.swap + deal.profit for deal in deals)
         if balance != state["balance"]:
@@ -112,7 +114,8 @@ class SnapshotStore:
         ours = {"schema": str(SCHEMA), "fingerprint": fingerprint}
         theirs = dict(self._db.execute("SELECT name, value FROM meta").fetchall())
         if not theirs:
-            self._db.executemany("INSERT INTO meta VALUES (?, ?)", ours.items())
+            names = [value for item in ours.items() for value in item]
+            self._db.execute("INSERT INTO meta VALUES (?, ?), (?, ?)", names)
             return
         for name, value in ours.items():
             if theirs.get(name) != value:

@@ -213,10 +213,16 @@ class SimulatedTerminal:
         self._store_at(path).save(self.book, self._now_ms, self.desk.requests)
 
     def restore(self, path: Path) -> None:
-        """Continues where `save` left off. `SnapshotError` if it was another market or account."""
+        """Continues where `save` left off. `SnapshotError` if it was another market or account.
+
+        A file that holds no state yet, because its writer was killed before the first save, leaves
+        the terminal at its start.
+        """
         if not path.exists():
             raise SnapshotError(f"{path}: a snapshot is expected, but there is none; start anew")
-        self._now_ms, self.desk.requests = self._store_at(path).load(self.book)
+        store = self._store_at(path)
+        if store.holds_state:
+            self._now_ms, self.desk.requests = store.load(self.book)
 
     def close(self) -> None:
         """Closes the snapshot file, if one is open."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from broker.contract.constants import OrderType
-from broker.simulator.persistence import SnapshotError
+from broker.simulator.persistence import SnapshotError, SnapshotStore
 from tests.simulator.terminals import QUIET, UNIT, at, buy, make_terminal, place, sell
 
 ROWS = [QUIET, (100, 101, 99, 100), (100, 102, 98, 101), (101, 103, 97, 98), QUIET] * 40
@@ -91,13 +91,29 @@ def test_snapshot_over_other_bars_is_refused(tmp_path):
         other.restore(tmp_path / "snap.db")
 
 
-def test_empty_and_foreign_files_are_refused_with_what_to_do(tmp_path):
+@pytest.mark.parametrize("wrote", ["nothing", "tables"])
+def test_file_of_a_process_killed_before_its_first_save_starts_anew(tmp_path, wrote):
+    path = tmp_path / "snap.db"
+    path.touch()
+    if wrote == "tables":
+        SnapshotStore(path, _terminal().fingerprint()).close()
+    begun, fresh = _terminal(), _terminal()
+    begun.restore(path)
+    assert begun.now_ms == fresh.now_ms
+    assert begun.ledger.sha256() == fresh.ledger.sha256()
+    buy(begun)
+    begun.save(path)
+    begun.close()
+    again = _terminal()
+    again.restore(path)
+    assert list(again.book.positions) == [1]
+    again.close()
+
+
+def test_missing_and_foreign_files_are_refused_with_what_to_do(tmp_path):
     with pytest.raises(SnapshotError, match="there is none"):
         _terminal().restore(tmp_path / "new.db")
     assert list(tmp_path.iterdir()) == []
-    (tmp_path / "empty.db").touch()
-    with pytest.raises(SnapshotError, match="no state yet"):
-        _terminal().restore(tmp_path / "empty.db")
     (tmp_path / "text.db").write_text("no database at all, only text " * 50)
     with pytest.raises(SnapshotError, match="remove the file"):
         _terminal().restore(tmp_path / "text.db")
