@@ -91,10 +91,12 @@ def _rules() -> Rules:
 
 
 def _rules_of_the_peer() -> Rules:
-    """Without the circuit breaker and slippage, which the peer does not have."""
+    """Without the circuit breaker and slippage, which the peer does not have, and on an account
+    that random entries do not ruin: a trade that is too small to place would not be counted."""
     breaker = SETTINGS.decision.circuit_breaker.model_copy(update={"enabled": False})
-    decision = SETTINGS.decision.model_copy(update={"circuit_breaker": breaker})
-    paper = SETTINGS.paper.model_copy(update={"slippage_points": 0})
+    changes = {"circuit_breaker": breaker, "risk_percent": 0.02}
+    decision = SETTINGS.decision.model_copy(update=changes)
+    paper = SETTINGS.paper.model_copy(update={"slippage_points": 0, "balance": 1e6})
     return Rules(BTC, decision, paper, SETTINGS.daemon.strategy_id)
 
 
