@@ -65,6 +65,7 @@ def decision_line(now: DecisionInput, decision: Decision) -> str:
             "recent_losses": now.recent_losses,
             "session_open": now.session_open,
             "unsettled": now.unsettled,
+            "halts": now.halts,
             "intents": [_intent_words(intent, order) for intent in decision.intents],
             "denials": [
                 (denial.rule, denial.observed, denial.limit) for denial in decision.denials
@@ -94,6 +95,7 @@ def parse_input(line: str) -> DecisionInput:
         recent_losses=words["recent_losses"],
         session_open=words["session_open"],
         unsettled=tuple(words["unsettled"]),
+        halts=tuple(words.get("halts", ())),  # schema 1 had none
     )
 
 

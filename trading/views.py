@@ -20,7 +20,7 @@ from trading.decision.records import (
     Side,
 )
 
-INPUT_SCHEMA = 1
+INPUT_SCHEMA = 2
 
 _WITHOUT_LEVERAGE = (CalcMode.FOREX_NO_LEVERAGE, CalcMode.CFD, CalcMode.CFD_INDEX)
 _LEAST_VOLUME = 1e-6

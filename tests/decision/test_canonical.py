@@ -30,6 +30,7 @@ INPUTS = {
     "idle": make_input(forecast=Forecast(0.1 + 0.2, 0.3, 0.4, (0, -1, 0))),
     "no forecast": make_input(forecast=None, missing_feature="rsi_14"),
     "held": make_input(open_trades=TRADES, recent_losses=2, unsettled=("a", "b")),
+    "halted": make_input(halts=("terminal: not connected",)),
     "stale": make_input(quote=Quote(1, 99.99, 100.01), session_open=False),
 }
 

@@ -103,3 +103,10 @@ def test_stateful_reasons_follow_the_gates_on_idle_bars_too() -> None:
     now = make_input(forecast=None, missing_feature="rsi_14", open_trades=(HELD,), recent_losses=8)
     rules = [denial.rule for denial in decide(now, SETTINGS).denials]
     assert rules == ["features", "circuit_breaker", "max_open_positions"]
+
+
+def test_halts_refuse_an_entry_and_are_named() -> None:
+    now = make_input(halts=("terminal: not connected", "clock: 1 h off"))
+    (denial,) = decide(now, SETTINGS).denials
+    assert denial.rule == "halted"
+    assert denial.observed == "terminal: not connected; clock: 1 h off"

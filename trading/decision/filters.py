@@ -46,4 +46,13 @@ def close_unconfirmed(now: DecisionInput, _: DecisionSettings) -> Denial | None:
     return Denial("close_unconfirmed", "; ".join(now.unsettled), "nothing unsettled")
 
 
-_RULES = (market_closed, stale_quote, circuit_breaker, max_open_positions, close_unconfirmed)
+def halted(now: DecisionInput, _: DecisionSettings) -> Denial | None:
+    """Entries need a healthy bridge, terminal and account, and the symbol as it was confirmed."""
+    if not now.halts:
+        return None
+    return Denial("halted", "; ".join(now.halts), "no halt")
+
+
+_RULES = (
+    market_closed, stale_quote, circuit_breaker, max_open_positions, close_unconfirmed, halted,
+)  # fmt: skip

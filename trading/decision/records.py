@@ -123,6 +123,7 @@ class DecisionInput:
     `forecast` is None where a feature was not finite; `missing_feature` then names it.
     `recent_losses`: consecutive losing trades since the last local midnight (`guards`).
     `unsettled`: names of what keeps the picture incomplete, e.g. a vanished position without deal.
+    `halts`: why nothing may be opened now, e.g. a terminal without connection (`trading.health`).
     """
 
     schema: int
@@ -136,6 +137,7 @@ class DecisionInput:
     recent_losses: int
     session_open: bool
     unsettled: tuple[str, ...]
+    halts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
