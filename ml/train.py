@@ -28,10 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _train(options)
     except _known_problems() as error:
-        print(f"train: {error}", file=sys.stderr)
-        return 1
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("train: stopped; the old model is untouched", file=sys.stderr)
+        print("stopped; the old model is untouched", file=sys.stderr)
         return 130
 
 

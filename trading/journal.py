@@ -179,6 +179,6 @@ class Journal(JournalReads):
 
     def _set_meta(self, key: str, value: str) -> None:
         self._db.execute(
-            "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             (key, value),
         )

@@ -27,9 +27,9 @@ class JournalReads:
     def events(self, kind: str | None = None) -> Iterator[tuple[str, int, dict[str, Any]]]:
         """(kind, event time, payload), oldest first."""
         rows = self._db.execute(
-            "SELECT kind, event_time_ms, payload FROM events WHERE ?1 IS NULL OR kind = ?1 "
-            "ORDER BY id",
-            (kind,),
+            "SELECT kind, event_time_ms, payload FROM events "
+            "WHERE :kind IS NULL OR kind = :kind ORDER BY id",
+            {"kind": kind},
         )
         for name, event_time_ms, payload in rows:
             yield name, event_time_ms, json.loads(payload)

@@ -156,12 +156,12 @@ def test_labels_that_lack_a_class_are_refused(market: Bars, tmp_path: Path) -> N
         (["--to", "2024-02-01"], "17 weeks of warm-up"),
     ],
 )
-def test_what_a_person_can_mend_is_one_message_and_status_1(
+def test_what_a_person_can_mend_is_one_message_and_status_2(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--ensemble", "--models", str(tmp_path), *arguments]) == 1
+    assert main(["--ensemble", "--models", str(tmp_path), *arguments]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("train: ")
+    assert error.startswith("error: ")
     assert message in error
     assert "Traceback" not in error
     assert not list(tmp_path.iterdir())
