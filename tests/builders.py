@@ -103,5 +103,5 @@ def make_closed_trade(closed_ms: int, net_profit: float) -> ClosedTrade:
     """A finished long of 0.1 lot."""
     return ClosedTrade(
         closed_ms, Side.BUY, 0.1, closed_ms - 900_000, closed_ms, 100_000.0, 100_100.0,
-        net_profit, "TP_HIT" if net_profit > 0 else "SL_LOSS",
+        net_profit, "TP_HIT" if net_profit > 0 else "SL_HIT",
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """The one place that turns the venue's words into the core's: for bot, backtest and replay."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from broker.contract.constants import DealEntry, DealReason, DealType, PositionType
 from broker.contract.messages import Account, Deal, Position, Snapshot, SymbolSpec, Tick
@@ -72,19 +72,11 @@ def assemble(
     session_open: bool,
 ) -> DecisionInput:
     """`decision_input` from records that are the core's already."""
+    losses = consecutive_losses(book.closed, now_ms=market.close_ms, day_zone=day_zone)
     return DecisionInput(
-        schema=INPUT_SCHEMA,
-        market=market,
-        forecast=forecast,
-        missing_feature=missing_feature,
-        quote=quote_now,
-        account=account_now,
-        instrument=instrument,
-        open_trades=mine,
-        recent_losses=consecutive_losses(book.closed, now_ms=market.close_ms, day_zone=day_zone),
-        session_open=session_open,
-        unsettled=book.unsettled(mine),
-    )
+        INPUT_SCHEMA, market, forecast, missing_feature, quote_now, account_now, instrument, mine,
+        losses, session_open, book.unsettled(mine),
+    )  # fmt: skip
 
 
 def market_view(bars: Bars, row: int, *, atr: float, ema200: float, floor: float) -> MarketView:
@@ -114,25 +106,17 @@ def account_view(account: Account) -> AccountView:
 
 
 def instrument_view(
-    spec: SymbolSpec, tick: Tick, leverage: int, *, commission_per_lot: float = 0.0
+    spec: SymbolSpec, tick: Tick | Quote, leverage: int, *, commission_per_lot: float = 0.0
 ) -> InstrumentView:
     """The specification as sizing needs it. Read anew for each decision: tick value moves.
 
     `commission_per_lot` (per side) is not in the venue's specification; it is known from settings.
     """
     return InstrumentView(
-        symbol=spec.symbol,
-        digits=spec.digits,
-        point=spec.point,
-        tick_size=spec.trade_tick_size,
-        tick_value=spec.trade_tick_value,
-        volume_min=spec.volume_min,
-        volume_max=spec.volume_max,
-        volume_step=spec.volume_step,
-        stops_level_points=spec.trade_stops_level,
-        margin_per_lot=margin_per_lot(spec, tick.ask, leverage),
-        commission_per_lot=commission_per_lot,
-    )
+        spec.symbol, spec.digits, spec.point, spec.trade_tick_size, spec.trade_tick_value,
+        spec.volume_min, spec.volume_max, spec.volume_step, spec.trade_stops_level,
+        margin_per_lot(spec, tick.ask, leverage), commission_per_lot,
+    )  # fmt: skip
 
 
 def margin_per_lot(spec: SymbolSpec, price: float, leverage: int) -> float:
@@ -168,7 +152,7 @@ def _open_trade(position: Position) -> OpenTrade:
 
 @dataclass(slots=True)
 class _Ledger:
-    """The deals of one of our positions so far."""
+    """The deals of one of our positions so far. `adopted`: its opening deal is not known."""
 
     side: Side
     opened_ms: int
@@ -177,6 +161,11 @@ class _Ledger:
     closed_volume: float = 0.0
     cost_out: float = 0.0
     net: float = 0.0
+    adopted: bool = False
+
+    @property
+    def left(self) -> float:
+        return self.volume - self.closed_volume
 
 
 class TradeBook:
@@ -190,6 +179,7 @@ class TradeBook:
         self.strategy_id = strategy_id
         self.closed: list[ClosedTrade] = []
         self._open: dict[int, _Ledger] = {}
+        self._closed_at: dict[int, int] = {}
         self._seen: set[int] = set()
 
     def add(self, deals: Iterable[Deal]) -> None:
@@ -198,8 +188,35 @@ class TradeBook:
                 self._seen.add(deal.ticket)
                 self._fold(deal)
 
+    @property
+    def held(self) -> dict[int, int]:
+        """Positions that the deals leave open: identifier → when it opened."""
+        return {each: ledger.opened_ms for each, ledger in self._open.items()}
+
+    @property
+    def adopted(self) -> frozenset[int]:
+        """Open positions whose opening deal is not known."""
+        return frozenset(each for each, ledger in self._open.items() if ledger.adopted)
+
+    def has_closed(self, position_id: int) -> bool:
+        """Whether the deals say that this position is over."""
+        return position_id in self._closed_at
+
+    def adopt(self, trade: OpenTrade) -> None:
+        """Takes over a position of ours without its opening deal, which counts if it comes.
+
+        A position that is known already, open or closed, is left alone.
+        """
+        if trade.position_id not in self._open and not self.has_closed(trade.position_id):
+            volume = trade.volume_lots
+            self._open[trade.position_id] = _Ledger(
+                trade.side, trade.opened_ms, volume, volume * trade.price_open, adopted=True
+            )
+
     def unsettled(self, positions: Sequence[OpenTrade]) -> tuple[str, ...]:
         """What deals and snapshot disagree about: positions without closing or opening deal."""
+        if not (positions or self._open):
+            return ()
         held = {trade.position_id: trade.opened_ms for trade in positions}
         if held.keys() == self._open.keys():
             return ()
@@ -211,8 +228,8 @@ class TradeBook:
                 for at in sorted(gone.values())
             ]
             + [
-                f"no opening deal of the position of {utc_text(at)}"
-                for at in sorted(strange.values())
+                f"{self._why_strange(each)} the position of {utc_text(at)}"
+                for each, at in sorted(strange.items(), key=lambda pair: pair[1])
             ]
         )
 
@@ -222,12 +239,19 @@ class TradeBook:
         if ledger is None:
             if not opens or not is_ours(deal.magic, self.strategy_id):
                 return
-            side = Side.BUY if deal.type is DealType.BUY else Side.SELL
-            ledger = self._open[deal.position_id] = _Ledger(side, deal.time_msc)
+            if deal.position_id in self._closed_at:
+                self._amend(deal)
+                return
+            ledger = self._open[deal.position_id] = _Ledger(_side(deal), deal.time_msc)
         ledger.net += deal.profit + deal.swap + deal.commission + deal.fee
         if deal.reason is DealReason.ROLLOVER:  # swap by re-opening: the trade goes on
             return
+        if deal.entry is DealEntry.INOUT:
+            self._reverse(ledger, deal)
+            return
         if opens:
+            if ledger.adopted:
+                ledger.adopted, ledger.volume, ledger.cost_in = False, 0.0, 0.0
             ledger.volume += deal.volume
             ledger.cost_in += deal.volume * deal.price
             return
@@ -236,8 +260,31 @@ class TradeBook:
         if ledger.closed_volume > ledger.volume - _LEAST_VOLUME / 2:
             self._close(ledger, deal)
 
+    def _reverse(self, ledger: _Ledger, deal: Deal) -> None:
+        """A deal larger than the position (netting): it ends, the rest opens the other way."""
+        rest = deal.volume - ledger.left
+        ledger.cost_out += ledger.left * deal.price
+        ledger.closed_volume = ledger.volume
+        self._close(ledger, deal)
+        if is_ours(deal.magic, self.strategy_id):
+            self._open[deal.position_id] = _Ledger(
+                _side(deal), deal.time_msc, rest, rest * deal.price
+            )
+
+    def _amend(self, opening: Deal) -> None:
+        """The opening deal of an adopted trade came after its end: only its costs are new."""
+        row = self._closed_at[opening.position_id]
+        costs = opening.profit + opening.swap + opening.commission + opening.fee
+        known = self.closed[row]
+        self.closed[row] = replace(known, net_profit=round(known.net_profit + costs, 8))
+
+    def _why_strange(self, position_id: int) -> str:
+        closed = position_id in self._closed_at
+        return "still shown after its closing deal:" if closed else "no opening deal of"
+
     def _close(self, ledger: _Ledger, last: Deal) -> None:
         del self._open[last.position_id]
+        self._closed_at[last.position_id] = len(self.closed)
         net_profit = round(ledger.net, 8)  # sums of minor units: drops what float addition left
         self.closed.append(
             ClosedTrade(
@@ -254,6 +301,10 @@ class TradeBook:
         )
 
 
+def _side(deal: Deal) -> Side:
+    return Side.BUY if deal.type is DealType.BUY else Side.SELL
+
+
 def closed_trades(deals: Iterable[Deal], strategy_id: int) -> tuple[ClosedTrade, ...]:
     """Our own finished trades, in the order of their last deals."""
     book = TradeBook(strategy_id)
@@ -264,7 +315,7 @@ def closed_trades(deals: Iterable[Deal], strategy_id: int) -> tuple[ClosedTrade,
 def close_type(deal: Deal, net_profit: float, strategy_id: int) -> str:
     """Why a trade ended, from the closing deal's reason alone (B21); never from prices."""
     if deal.reason == DealReason.SL:
-        return "SL_TRAIL" if net_profit > 0 else "SL_LOSS"
+        return "SL_TRAIL" if net_profit > 0 else "SL_HIT"
     if deal.reason == DealReason.TP:
         return "TP_HIT"
     if deal.reason == DealReason.SO:

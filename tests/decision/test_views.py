@@ -88,7 +88,7 @@ def test_swap_by_reopening_continues_the_trade() -> None:
 @pytest.mark.parametrize(
     ("reason", "magic", "profit", "expected"),
     [
-        (DealReason.SL, 0, -1.0, "SL_LOSS"),
+        (DealReason.SL, 0, -1.0, "SL_HIT"),
         (DealReason.SL, 0, 1.0, "SL_TRAIL"),
         (DealReason.TP, 0, 1.0, "TP_HIT"),
         (DealReason.TP, 0, -1.0, "TP_HIT"),
@@ -135,3 +135,44 @@ def test_margin_per_lot_follows_the_calculation_mode(mode: CalcMode, expected: f
     spec = make_spec(trade_calc_mode=mode, margin_initial=77.0)
     view = views.instrument_view(spec, Tick(0, 99_990.0, 100_000.0, 0.0, 0, 0), 100)
     assert view.margin_per_lot == pytest.approx(expected)
+
+
+def test_adopted_position_counts_its_opening_deal_once_when_it_comes() -> None:
+    book = views.TradeBook(7719)
+    book.adopt(held(1, 10))
+    book.adopt(held(1, 10))
+    assert book.unsettled([held(1, 10)]) == ()
+    book.add([make_deal(1, 10, volume=0.3, commission=-1.0)])
+    book.add([closing(2, 20, volume=0.3, profit=50.0)])
+    (trade,) = book.closed
+    assert (trade.volume_lots, trade.net_profit) == (0.3, 49.0)
+
+
+def test_opening_deal_that_comes_after_the_end_of_an_adopted_trade_amends_it() -> None:
+    book = views.TradeBook(7719)
+    book.adopt(held(1, 10))
+    book.add([closing(2, 20, volume=held(1).volume_lots, profit=50.0)])
+    book.add([make_deal(1, 10, commission=-1.0)])
+    assert [trade.net_profit for trade in book.closed] == [49.0]
+    assert book.held == {}
+
+
+def test_position_shown_after_its_closing_deal_is_unsettled_and_not_adopted() -> None:
+    book = views.TradeBook(7719)
+    book.add([make_deal(1, 10), closing(2, 20)])
+    book.adopt(held(1, 10))
+    (words,) = book.unsettled([held(1, 10)])
+    assert "still shown after its closing deal" in words
+
+
+def test_reversal_on_a_netting_account_ends_one_trade_and_begins_another() -> None:
+    book = views.TradeBook(7719)
+    turn = make_deal(
+        2, 20, type=DealType.SELL, entry=DealEntry.INOUT, volume=0.3, price=101_000.0, profit=100.0
+    )
+    book.add([make_deal(1, 10, volume=0.1), turn])
+    (first,) = book.closed
+    assert (first.volume_lots, first.net_profit, first.price_close) == (0.1, 100.0, 101_000.0)
+    assert book.held == {1: 20}
+    book.add([make_deal(3, 30, entry=DealEntry.OUT, volume=0.2, profit=-7.0)])
+    assert (book.closed[1].side, book.closed[1].volume_lots) == (Side.SELL, pytest.approx(0.2))
