@@ -109,9 +109,13 @@ class PaperClock:
         return self._now_ms
 
     def wait_until(self, instant_ms: int) -> int:
+        """Asks once also where the instant seems past: a bridge that was killed goes on from its
+        last save, and its clock must come to the instant again before anything is read."""
         target_ms = min(instant_ms, self._end_ms)
-        while not self._stop.requested and self._now_ms < target_ms:
+        while not self._stop.requested:
             self._now_ms = self._control.wait_until(self._within_slice(target_ms)).now_msc
+            if self._now_ms >= target_ms:
+                break
         return self._now_ms
 
     def pause(self, seconds: float) -> None:

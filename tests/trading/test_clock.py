@@ -49,6 +49,14 @@ def test_end_of_the_data_ends_the_wait() -> None:
     assert clock.wait_until(99_000_000) == clock.end_ms == 10_000_000
 
 
+def test_clock_of_a_restarted_bridge_is_brought_to_the_instant_again() -> None:
+    clock, control = make_clock(None)
+    clock.wait_until(900_000)
+    control.now_ms = 300_000  # killed, and restored from its last save
+    assert clock.wait_until(900_000) == 900_000
+    assert control.now_ms == 900_000
+
+
 def test_stop_ends_the_wait_between_slices() -> None:
     stop = StopFlag()
     clock, control = make_clock(60.0, stop)
