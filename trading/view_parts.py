@@ -45,7 +45,7 @@ def forecast_text(forecast: Forecast | None) -> str:
 def sent_text(sent: Sent) -> str:
     request = sent.request
     what = "close" if request.position else request.type.name.lower()
-    price = f" at {sent.result.price:g}" if sent.result and sent.result.price else ""
+    price = f" at {sent.result.price:.10g}" if sent.result and sent.result.price else ""
     return f"{what} {request.volume:g} {request.symbol}: {sent.state}{price} ({sent.note})"
 
 
@@ -54,7 +54,7 @@ def deal_text(deal: Deal) -> str:
     end = "in" if deal.entry is DealEntry.IN else f"out by {deal.reason.name}"
     money = "" if deal.entry is DealEntry.IN else f"  {deal.profit + deal.swap:+.2f}"
     side = "buy" if deal.type == DealType.BUY else "sell"
-    return f"{when:%m-%d %H:%M} deal: {side} {deal.volume:g} at {deal.price:g}, {end}{money}"
+    return f"{when:%m-%d %H:%M} deal: {side} {deal.volume:g} at {deal.price:.10g}, {end}{money}"
 
 
 def summary_table(summary: Mapping[str, Any]) -> Table:
