@@ -20,7 +20,7 @@ _SUMMARY_ROWS = (
 
 
 def bar_line(report: BarReport) -> str:
-    """`2025-06-01 00:15  104638.10  buy 0.41 votes 2/3  margin 0.12 < 0.19  denied: margin`."""
+    """`2025-06-01 00:15  104638.10  buy 0.41 … votes ▲▲▼  margin 0.120 …  denied: margin`."""
     market, forecast = report.input.market, report.input.forecast
     when = datetime.fromtimestamp(market.close_ms / 1000, UTC)
     did = ", ".join(sent_text(each) for each in report.sent)
@@ -35,7 +35,7 @@ def bar_line(report: BarReport) -> str:
 def forecast_text(forecast: Forecast | None) -> str:
     if forecast is None:
         return "no forecast"
-    votes = "".join("+" if vote > 0 else "-" if vote < 0 else "0" for vote in forecast.votes)
+    votes = "".join("▲" if vote > 0 else "▼" if vote < 0 else "·" for vote in forecast.votes)
     return (
         f"buy {forecast.p_buy:.2f} sell {forecast.p_sell:.2f} hold {forecast.p_hold:.2f} "
         f"votes {votes}"
