@@ -1,7 +1,7 @@
 """The bridge as an ASGI application. Paths, bodies and errors: docs/bridge.md."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,47 +13,60 @@ from broker.contract.errors import BrokerError
 from broker.contract.wire import WireError
 from broker.native import NativeBroker
 from mt5api.auth import BearerAuth
-from mt5api.calls import Calls
+from mt5api.calls import DirectCalls
 from mt5api.clock_routes import clock_routes
+from mt5api.control_routes import control_routes
 from mt5api.errors import error_answer, refused_read
+from mt5api.limits import BodyLimit
+from mt5api.live.parts import LiveParts
 from mt5api.paper_clock import PaperClock
 from mt5api.reads import read_routes
+from mt5api.tokens import Tokens
 from mt5api.trades import Trades, trade_routes
 
 
 def create_app(
-    broker: NativeBroker, *, token: str = "", paper_clock: PaperClock | None = None,
-    save: Callable[[], None] | None = None,
+    broker: NativeBroker, *, token: str = "", tokens: Tokens | None = None,
+    paper_clock: PaperClock | None = None, save: Callable[[], None] | None = None,
+    live: LiveParts | None = None,
 ) -> FastAPI:  # fmt: skip
     """The application over one account.
 
-    `paper_clock` mounts `/_paper/clock` and means that calls are quick enough for the event loop;
-    `save` runs after every executed trade request, before its answer, and at shutdown.
-    Raises `ValueError` for a live bridge without a token or with a paper clock.
+    `tokens` by scope, or `token` alone, which may trade. `paper_clock` mounts `/_paper/clock` and
+    means that calls are quick enough for the event loop; `save` runs after every executed trade
+    request, before its answer, and at shutdown. `live`: the queue, the health and the control of a
+    real terminal. Raises `ValueError` for a live bridge without a token or with a paper clock.
     """
-    _check_mode(broker.mode, token, paper_clock)
+    tokens = tokens or Tokens(trade=token)
+    _check_mode(broker.mode, tokens, paper_clock)
 
     @asynccontextmanager
     async def saved_at_shutdown(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with live.running() if live else nullcontext():
+            yield
         if save:
             save()
+        broker.keep_answers()
 
     app = FastAPI(lifespan=saved_at_shutdown, openapi_url=None, redirect_slashes=False)
-    calls = Calls(may_block=paper_clock is None)
-    app.include_router(read_routes(broker, calls))
-    app.include_router(trade_routes(Trades(broker, calls, save)))
+    calls = live.calls if live else DirectCalls(may_block=paper_clock is None)
+    app.include_router(read_routes(broker, calls, told_health=live.health if live else None))
+    limit = live.opening_limit if live else None
+    app.include_router(trade_routes(Trades(broker, calls, save, limit)))
+    if live:
+        app.include_router(control_routes(live.control, calls))
     if paper_clock:
         app.include_router(clock_routes(paper_clock))
     _answer_errors_in_json(app, broker)
-    app.add_middleware(BearerAuth, token=token)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(BearerAuth, tokens=tokens)
     return app
 
 
-def _check_mode(mode: str, token: str, paper_clock: PaperClock | None) -> None:
+def _check_mode(mode: str, tokens: Tokens, paper_clock: PaperClock | None) -> None:
     if mode not in ("live", "paper"):
         raise ValueError(f"mode: live or paper is allowed, {mode!r} came")
-    if mode == "live" and not token:
+    if mode == "live" and not tokens.trade:
         raise ValueError("token: a live bridge needs one; without it anybody could trade")
     if mode == "live" and paper_clock:
         raise ValueError("paper_clock: a live bridge has none")

@@ -1,5 +1,6 @@
 """Errors as the contract's JSON, always: status, type, outcome, and whether repeating may help."""
 
+import math
 import uuid
 
 from starlette.responses import Response
@@ -10,23 +11,42 @@ from broker.contract.errors import (
     BrokerUnavailable,
     IntentInFlight,
     IntentReused,
+    OutcomeUnknown,
+    WrongAccount,
 )
 from broker.contract.messages import TradeResult
 from broker.contract.retcodes import RetcodeClass, retcode
 from broker.contract.wire import ErrorBody, ErrorWord, WireError, encode
 
 JSON = "application/json"
+
+
+class Busy(BrokerUnavailable):
+    """The bridge cannot ask the terminal now: too many wait, or it does not answer at all."""
+
+
+class TooSlow(BrokerUnavailable):
+    """A read was asked for and not answered in time."""
+
+
 _REPEATABLE = (RetcodeClass.FRESH, RetcodeClass.WAIT)
 _READ_STATUS: dict[type[Exception], tuple[int, bool]] = {
     WireError: (400, False),
     BrokerRefused: (404, False),
+    WrongAccount: (403, False),
     BrokerUnavailable: (502, True),
+    Busy: (503, True),
+    TooSlow: (504, True),
+    OutcomeUnknown: (504, True),
 }
 _TRADE_STATUS: dict[type[Exception], tuple[int, str]] = {
     BrokerRefused: (404, "not_sent"),
+    WrongAccount: (403, "not_sent"),
     IntentReused: (422, "not_sent"),
     IntentInFlight: (409, "unknown"),
     BrokerUnavailable: (503, "not_sent"),
+    Busy: (503, "not_sent"),
+    TooSlow: (503, "not_sent"),
 }
 
 
@@ -60,7 +80,7 @@ def refused_read(error: BrokerError | WireError, last_error: tuple[int, str]) ->
     outcome = "not_sent" if status == 400 else ""
     return error_answer(
         status, type(error).__name__, str(error), outcome=outcome, retryable=retryable,
-        last_error=last_error,
+        last_error=last_error, headers={"Retry-After": "1"} if status == 503 else {},
     )  # fmt: skip
 
 
@@ -71,6 +91,15 @@ def refused_trade(error: BrokerError) -> Response:
     return error_answer(
         status, type(error).__name__, str(error), outcome=outcome, retryable=status == 503,
         headers=headers,
+    )  # fmt: skip
+
+
+def too_many(wait_s: float) -> Response:
+    """The answer to an opening order above the bridge's rate limit."""
+    seconds = math.ceil(wait_s)
+    return error_answer(
+        429, "TooManyOrders", f"the bridge's limit of opening orders; again in {seconds} s",
+        outcome="not_sent", retryable=True, headers={"Retry-After": str(seconds)},
     )  # fmt: skip
 
 

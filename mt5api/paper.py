@@ -15,9 +15,11 @@ from market.instruments import INSTRUMENTS, instrument
 from market.server_clock import ServerClock
 from market.sources.files import read_bars
 from market.sources.generated import generated_bars
+from mt5api.keys import IntentKeys
 from mt5api.paper_clock import PaperClock
 
 _STATE_FILE = "terminal.sqlite"
+_KEYS_FILE = "keys.sqlite"
 
 
 class PaperError(ValueError):
@@ -110,7 +112,8 @@ def open_paper(spec: PaperSpec) -> PaperBridge:
     terminal = _terminal(spec, _bars(spec))
     spec.state_dir.mkdir(parents=True, exist_ok=True)
     state_file = spec.state_dir / _STATE_FILE
-    if state_file.exists():
+    continues = state_file.exists()
+    if continues:
         terminal.restore(state_file)
     else:
         terminal.save(state_file)
@@ -120,9 +123,21 @@ def open_paper(spec: PaperSpec) -> PaperBridge:
         now_ms=lambda: terminal.now_ms,
         mode="paper",
         sessions={spec.symbol: instrument(spec.symbol).sessions},
+        intents=_keys(spec.state_dir / _KEYS_FILE, continues=continues),
     )
     broker.symbol(spec.symbol)
     return PaperBridge(terminal, broker, PaperClock(terminal, spec.speed), state_file)
+
+
+def _keys(path: Path, *, continues: bool) -> IntentKeys:
+    """The keys of this venue. One without an answer that the venue, restored from its last save,
+    does not know either was never acted on: no other process trades there."""
+    if not continues:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    keys = IntentKeys(path, power_safe=False)
+    keys.forget_open()
+    return keys
 
 
 def _bars(spec: PaperSpec) -> Bars:

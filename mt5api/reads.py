@@ -1,31 +1,46 @@
 """What the bridge tells and never changes. Paths: docs/bridge.md."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from broker.contract.errors import BrokerRefused
-from broker.contract.messages import OrderRequest
+from broker.contract.messages import Health, OrderRequest
 from broker.contract.wire import Items, WireError, decode, rates_page
 from broker.native import NativeBroker
 from market.timeframe import Timeframe
 from mt5api.calls import Calls
 from mt5api.errors import answer
+from mt5api.pages import LONGEST_PAGE, page_of
 
 Item = TypeVar("Item")
 FromMs = Annotated[int, Query(alias="from", ge=0)]
 ToMs = Annotated[int, Query(alias="to", ge=0)]
+Limit = Annotated[int | None, Query(ge=1, le=LONGEST_PAGE)]
+MOST_TICKS = 100_000
+Count = Annotated[int, Query(ge=1, le=MOST_TICKS)]
+TICK_KINDS = {"ALL": -1, "INFO": 1, "TRADE": 2}
 
 
-def read_routes(broker: NativeBroker, calls: Calls) -> APIRouter:
-    """Every GET, and the check of an order, which sends nothing."""
+def read_routes(
+    broker: NativeBroker, calls: Calls, *, told_health: Callable[[], Health] | None = None
+) -> APIRouter:
+    """Every GET, and the check of an order, which sends nothing.
+
+    `told_health`: health that is known without asking the terminal.
+    """
     router = APIRouter()
     add = router.get
 
     @add("/health")
     async def health() -> Response:
-        return answer(await calls.do(broker.health))
+        return answer(told_health() if told_health else await calls.do(broker.health))
+
+    @add("/terminal")
+    async def terminal() -> Response:
+        return answer(await calls.do(broker.terminal))
 
     @add("/account")
     async def account() -> Response:
@@ -48,6 +63,16 @@ def read_routes(broker: NativeBroker, calls: Calls) -> APIRouter:
         wanted = _timeframe(timeframe)
         bars = await calls.do(lambda: broker.rates(symbol, wanted, from_ms=from_ms, to_ms=to_ms))
         return answer(rates_page(bars))
+
+    @add("/symbols/{symbol}/ticks")
+    async def ticks(
+        symbol: str, from_ms: FromMs, to_ms: ToMs, flags: str = "ALL", count: Count = MOST_TICKS
+    ) -> Response:
+        kinds = _one_of("flags", flags, TICK_KINDS)
+        page = await calls.do(
+            lambda: broker.ticks(symbol, from_ms=from_ms, to_ms=to_ms, flags=kinds)[:count]
+        )
+        return answer(_now(broker, page))
 
     @add("/symbols/{symbol}/sessions")
     async def sessions(symbol: str) -> Response:
@@ -72,22 +97,31 @@ def read_routes(broker: NativeBroker, calls: Calls) -> APIRouter:
     async def orders(symbol: str | None = None) -> Response:
         return answer(await calls.do(lambda: _now(broker, broker.orders(symbol))))
 
+    @add("/orders/{ticket}")
+    async def order(ticket: int) -> Response:
+        found = await calls.do(lambda: broker.order(ticket))
+        if found is None:
+            raise BrokerRefused(f"order {ticket}: not working")
+        return answer(found)
+
     @add("/intents/{client_id:path}")
     async def intent(client_id: str) -> Response:
         return answer(await calls.do(lambda: broker.intent(client_id)))
 
     @add("/history/deals")
-    async def deals(from_ms: FromMs, to_ms: ToMs) -> Response:
-        return answer(
-            await calls.do(lambda: _now(broker, broker.deals(from_ms=from_ms, to_ms=to_ms)))
-        )
+    async def deals(
+        from_ms: FromMs, to_ms: ToMs, limit: Limit = None, cursor: str = ""
+    ) -> Response:
+        found = await calls.do(lambda: broker.deals(from_ms=from_ms, to_ms=to_ms))
+        return answer(_now(broker, page_of(found, lambda deal: deal.time_msc, limit, cursor)))
 
     @add("/history/orders")
-    async def history_orders(from_ms: FromMs, to_ms: ToMs) -> Response:
+    async def history_orders(
+        from_ms: FromMs, to_ms: ToMs, limit: Limit = None, cursor: str = ""
+    ) -> Response:
+        found = await calls.do(lambda: broker.history_orders(from_ms=from_ms, to_ms=to_ms))
         return answer(
-            await calls.do(
-                lambda: _now(broker, broker.history_orders(from_ms=from_ms, to_ms=to_ms))
-            )
+            _now(broker, page_of(found, lambda order: order.time_done_msc, limit, cursor))
         )
 
     @add("/error")
@@ -104,10 +138,13 @@ def read_routes(broker: NativeBroker, calls: Calls) -> APIRouter:
 
 
 def _timeframe(name: str) -> Timeframe:
-    if name not in Timeframe.__members__:
-        raise WireError(f"timeframe: one of {', '.join(Timeframe.__members__)} is allowed, "
-                        f"{name!r} came")  # fmt: skip
-    return Timeframe[name]
+    return _one_of("timeframe", name, Timeframe.__members__)
+
+
+def _one_of(what: str, name: str, known: Mapping[str, Item]) -> Item:
+    if name not in known:
+        raise WireError(f"{what}: one of {', '.join(known)} is allowed, {name!r} came")
+    return known[name]
 
 
 def _now(broker: NativeBroker, items: tuple[Item, ...]) -> Items[Item]:

@@ -4,7 +4,8 @@ BrokerError
 ├── BrokerUnavailable    nothing was sent, or only a read failed: wait and try again
 │   └── BridgeUnreachable    no connection at all: is the bridge running?
 ├── BrokerRefused        the bridge refused the request itself: a person must act
-│   └── IntentReused         a client_id came again with another request
+│   ├── IntentReused         a client_id came again with another request
+│   └── WrongAccount         the terminal is logged in to another account than was expected
 ├── BadAnswer            a read came back that cannot be understood
 └── OutcomeUnknown       a trade request was sent and not answered: ask before anything else
     └── IntentInFlight       the same client_id was sent before, and its outcome is not known yet
@@ -29,6 +30,10 @@ class BrokerRefused(BrokerError):
 
 class IntentReused(BrokerRefused):
     """A client_id that already names another request. A new intent needs a new one."""
+
+
+class WrongAccount(BrokerRefused):
+    """The terminal is logged in to another account. Nothing was sent; a person must look."""
 
 
 class BadAnswer(BrokerError):

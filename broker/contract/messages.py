@@ -157,11 +157,19 @@ class Deal:
 
 
 @dataclass(frozen=True, slots=True)
+class Expect:
+    """The account that a request is meant for."""
+
+    login: int
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderRequest:
     """POST /orders. `position` set means: close (part of) that position.
 
     `client_id` names the intent; the bridge fills it at most once. `valid_until_msc` lets the
-    bridge drop a request that waited too long.
+    bridge drop a request that waited too long; with `expect` it refuses another account.
     """
 
     symbol: str
@@ -178,6 +186,7 @@ class OrderRequest:
     position: int | None = None
     valid_until_msc: int | None = None
     max_spread_points: int | None = None
+    expect: Expect | None = None
 
 
 @dataclass(frozen=True, slots=True)

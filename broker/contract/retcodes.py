@@ -26,10 +26,25 @@ class RetcodeClass(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Retcode:
+    """One row of the table.
+
+    `retries`: FRESH, how often an entry may be asked again. `wait_ms`: WAIT, the least pause;
+    0 where waiting makes no sense for an entry. `on_close`: the class for a close, where it
+    differs. `halts`: HALT, what stops: account or symbol.
+    """
+
     code: int
     name: str
     class_: RetcodeClass
     action: str
+    retries: int = 0
+    wait_ms: int = 0
+    on_close: RetcodeClass | None = None
+    halts: str = ""
+
+    @property
+    def for_close(self) -> RetcodeClass:
+        return self.on_close or self.class_
 
 
 CHECK_PASSED = 0
@@ -39,6 +54,10 @@ DONE = 10009
 DONE_PARTIAL = 10010
 INVALID_EXPIRATION = 10022
 NO_CHANGES = 10025
+INVALID_STOPS = 10016
+LOCKED = 10028
+INVALID_FILL = 10030
+ORDER_CHANGED = 10023
 POSITION_CLOSED = 10036
 PRICE_CHANGED = 10020
 
@@ -48,9 +67,11 @@ _REREAD = RetcodeClass.REREAD
 
 _TABLE = (
     Retcode(0, "CHECK_PASSED", _OK, "order_check only: the request would pass"),
-    Retcode(10004, "REQUOTE", _FRESH, "re-price within the deviation budget"),
-    Retcode(10006, "REJECT", _FINAL, "drop the signal; a close may be retried once"),
-    Retcode(10007, "CANCEL", _FINAL, "cancelled by a dealer: drop the signal"),
+    Retcode(10004, "REQUOTE", _FRESH, "re-price within the deviation budget", retries=2),
+    Retcode(
+        10006, "REJECT", _FINAL, "drop the signal; a close may be retried once", on_close=_FRESH
+    ),
+    Retcode(10007, "CANCEL", _FINAL, "cancelled by a dealer: drop the signal", on_close=_FRESH),
     Retcode(10008, "PLACED", _OK, "pending order: done; market order: wait for its deal"),
     Retcode(10009, "DONE", _OK, "verify position, SL and TP"),
     Retcode(10010, "DONE_PARTIAL", _OK, "adopt the filled volume; go on with the rest of a close"),
@@ -58,30 +79,52 @@ _TABLE = (
     Retcode(10012, "TIMEOUT", _UNKNOWN, "reconcile, though it says cancelled"),
     Retcode(10013, "INVALID", _FINAL, "a bug of ours: log the request"),
     Retcode(10014, "INVALID_VOLUME", _FINAL, "read the symbol's volume limits again"),
-    Retcode(10015, "INVALID_PRICE", _FRESH, "retry once; price 0 means no quote yet"),
-    Retcode(10016, "INVALID_STOPS", _FRESH, "retry once with stops further away, or drop"),
-    Retcode(10017, "TRADE_DISABLED", _HALT, "the symbol does not trade: stop it"),
+    Retcode(10015, "INVALID_PRICE", _FRESH, "retry once; price 0 means no quote yet", retries=1),
+    Retcode(
+        10016, "INVALID_STOPS", _FRESH, "retry once with stops further away, or drop", retries=1
+    ),
+    Retcode(10017, "TRADE_DISABLED", _HALT, "the symbol does not trade: stop it", halts="symbol"),
     Retcode(10018, "MARKET_CLOSED", _WAIT, "wait for the session; do not loop"),
     Retcode(10019, "NO_MONEY", _FINAL, "sizing is wrong: alarm"),
-    Retcode(10020, "PRICE_CHANGED", _FRESH, "read the quote again and re-run the gates"),
-    Retcode(10021, "PRICE_OFF", _WAIT, "no quotes: wait 1-5 s"),
+    Retcode(10020, "PRICE_CHANGED", _FRESH, "read the quote again and re-run the gates", retries=2),
+    Retcode(10021, "PRICE_OFF", _WAIT, "no quotes: wait 1-5 s", wait_ms=1000),
     Retcode(10022, "INVALID_EXPIRATION", _FINAL, "the request came too late: drop the signal"),
     Retcode(10023, "ORDER_CHANGED", _REREAD, "read the order again"),
-    Retcode(10024, "TOO_MANY_REQUESTS", _WAIT, "back off 5 s or more, growing"),
+    Retcode(10024, "TOO_MANY_REQUESTS", _WAIT, "back off 5 s or more, growing", wait_ms=5000),
     Retcode(10025, "NO_CHANGES", _OK, "already as asked"),
-    Retcode(10026, "SERVER_DISABLES_AT", _HALT, "the server forbids automated trading here"),
-    Retcode(10027, "CLIENT_DISABLES_AT", _HALT, "switch Algo Trading on in the terminal"),
-    Retcode(10028, "LOCKED", _WAIT, "being processed: wait, then reconcile"),
-    Retcode(10029, "FROZEN", _WAIT, "too close to the market: wait for the next quote"),
-    Retcode(10030, "INVALID_FILL", _FRESH, "retry once with the next allowed filling"),
+    Retcode(
+        10026,
+        "SERVER_DISABLES_AT",
+        _HALT,
+        "the server forbids automated trading here",
+        halts="account",
+    ),
+    Retcode(
+        10027,
+        "CLIENT_DISABLES_AT",
+        _HALT,
+        "switch Algo Trading on in the terminal",
+        halts="account",
+    ),
+    Retcode(10028, "LOCKED", _WAIT, "being processed: wait, then reconcile", wait_ms=3000),
+    Retcode(
+        10029, "FROZEN", _WAIT, "too close to the market: wait for the next quote", wait_ms=1000
+    ),
+    Retcode(10030, "INVALID_FILL", _FRESH, "retry once with the next allowed filling", retries=1),
     Retcode(10031, "CONNECTION", _UNKNOWN, "reconcile; usually nothing was sent"),
     Retcode(10032, "ONLY_REAL", _FINAL, "allowed on real accounts only"),
     Retcode(10033, "LIMIT_ORDERS", _FINAL, "too many pending orders"),
     Retcode(10034, "LIMIT_VOLUME", _FINAL, "too much volume in this symbol"),
     Retcode(10035, "INVALID_ORDER", _FINAL, "no such order type here"),
-    Retcode(10036, "POSITION_CLOSED", _REREAD, "the position is gone: find its closing deal"),
+    Retcode(
+        10036,
+        "POSITION_CLOSED",
+        _REREAD,
+        "the position is gone: find its closing deal",
+        on_close=_OK,
+    ),
     Retcode(10038, "INVALID_CLOSE_VOLUME", _REREAD, "read the position's volume again"),
-    Retcode(10039, "CLOSE_ORDER_EXIST", _WAIT, "a close is already working"),
+    Retcode(10039, "CLOSE_ORDER_EXIST", _WAIT, "a close is already working", wait_ms=3000),
     Retcode(10040, "LIMIT_POSITIONS", _FINAL, "too many open positions"),
     Retcode(10041, "REJECT_CANCEL", _REREAD, "read the order again"),
     Retcode(10042, "LONG_ONLY", _FINAL, "only long positions are allowed"),
@@ -90,6 +133,8 @@ _TABLE = (
     Retcode(10045, "FIFO_CLOSE", _FINAL, "wrong account mode: first in, first out"),
     Retcode(10046, "HEDGE_PROHIBITED", _FINAL, "wrong account mode: no hedging"),
 )
+
+_OUTCOMES = {DONE: "filled", DONE_PARTIAL: "partial", PLACED: "placed", NO_CHANGES: "placed"}
 
 RETCODES: dict[int, Retcode] = {each.code: each for each in _TABLE}
 
@@ -105,5 +150,4 @@ def outcome(code: int) -> str:
 
     For a change of levels "placed" means that they stand as asked.
     """
-    words = {DONE: "filled", DONE_PARTIAL: "partial", PLACED: "placed", NO_CHANGES: "placed"}
-    return words.get(code, "rejected")
+    return _OUTCOMES.get(code, "rejected")

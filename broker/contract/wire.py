@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import to_json
 
-from broker.contract import messages
+from broker.contract import messages, paper
 from market.bars import Bars, BarsError
 from market.timeframe import Timeframe
 
@@ -66,6 +66,23 @@ class CloseBody:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderBody:
+    """PUT /orders/{ticket}: absolute prices; 0 removes a level, what is left out stays."""
+
+    price: float | None = None
+    sl: float | None = None
+    tp: float | None = None
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelBody:
+    """DELETE /orders/{ticket}."""
+
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorWord:
     """What went wrong. `outcome`: not_sent, rejected, unknown, or "" for reads."""
 
@@ -105,9 +122,11 @@ class ClockState:
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _SPOKEN: tuple[type[Any], ...] = (
     messages.Account, messages.SymbolSpec, messages.Tick, messages.Position, messages.Order,
-    messages.Deal, messages.OrderRequest, messages.TradeResult, messages.Snapshot,
+    messages.Deal, messages.Expect, messages.OrderRequest, messages.TradeResult, messages.Snapshot,
     messages.TerminalHealth, messages.MarketHealth, messages.Health, messages.IntentReport,
     Items, RatesPage, LevelsBody, CloseBody, ErrorWord, ErrorBody, ClockWait, ClockState,
+    paper.FaultMatch, paper.FaultWhen, paper.FaultOrder, paper.FaultAdded, paper.ActiveFault,
+    paper.PushedTick, paper.PaperSnapshot,
 )  # fmt: skip
 for _message in _SPOKEN:
     with_config(_STRICT)(_message)

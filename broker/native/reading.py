@@ -112,6 +112,28 @@ class TerminalReader:
         return quote
 
     @one_at_a_time
+    def ticks(self, symbol: str, *, from_ms: int, to_ms: int, flags: int) -> tuple[Tick, ...]:
+        """Ticks with from_ms ≤ time < to_ms, oldest first. `flags`: the package's COPY_TICKS_*."""
+        self._select(symbol)
+        rows = self._asked(
+            "copy_ticks_range",
+            self._mt5.copy_ticks_range(
+                symbol,
+                self._time.server_s(from_ms - 2 * HOUR_MS),
+                self._time.server_s(to_ms + 2 * HOUR_MS),
+                flags,
+            ),
+        )
+        found = records.ticks(rows, self._time)
+        return tuple(each for each in found if from_ms <= each.time_msc < to_ms)
+
+    @one_at_a_time
+    def terminal(self) -> dict[str, Any]:
+        """`terminal_info` as it is, and the seconds the server's clock is ahead of UTC."""
+        found: dict[str, Any] = self._asked("terminal_info", self._mt5.terminal_info())._asdict()
+        return found | {"broker_utc_offset_seconds": self._time.offset_s()}
+
+    @one_at_a_time
     def rates(self, symbol: str, timeframe: Timeframe, *, from_ms: int, to_ms: int) -> Bars:
         self._select(symbol)
         # Two hours more on both sides: a range that began or ended inside the hour that autumn
@@ -151,6 +173,11 @@ class TerminalReader:
             self._select(symbol)
             found = self._mt5.orders_get(symbol=symbol)
         return tuple(records.order(each, self._time) for each in self._asked("orders_get", found))
+
+    @one_at_a_time
+    def order(self, ticket: int) -> Order | None:
+        """The working order with this ticket, if there is one."""
+        return next((each for each in self.orders() if each.ticket == ticket), None)
 
     @one_at_a_time
     def snapshot(self, symbol: str) -> Snapshot:

@@ -116,6 +116,16 @@ def tick(record: Any, time: ServerTime) -> Tick:
     return message_of(Tick, record, time_msc=time.utc_ms(record.time_msc))
 
 
+def ticks(rows: Any, time: ServerTime) -> list[Tick]:
+    """Ticks of a `copy_ticks_*` record array."""
+    instants = time.utc_ms_of_all([int(each) for each in rows["time_msc"]])
+    return [
+        Tick(at, float(row["bid"]), float(row["ask"]), float(row["last"]), int(row["volume"]),
+             int(row["flags"]))
+        for at, row in zip(instants, rows, strict=True)
+    ]  # fmt: skip
+
+
 def position(record: Any, time: ServerTime) -> Position:
     return message_of(
         Position, record,

@@ -1,5 +1,6 @@
 """Trade requests in the package's words, and its answers in the contract's."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from broker.contract.constants import (
@@ -11,8 +12,10 @@ from broker.contract.constants import (
     TypeTime,
 )
 from broker.contract.errors import BadAnswer, OutcomeUnknown
+from broker.contract.marks import comment_of, magic_of, mark_of
 from broker.contract.messages import (
     Deal,
+    Order,
     OrderRequest,
     Position,
     SymbolSpec,
@@ -24,6 +27,15 @@ from broker.native.records import message_of
 from market.instrument import FILL_FOK_BIT, FILL_IOC_BIT
 
 _THE_VENUES_OWN = (DealReason.SL, DealReason.TP, DealReason.SO)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChange:
+    """What changes about a working order; None keeps the present value, 0.0 removes a level."""
+
+    price: float | None = None
+    sl: float | None = None
+    tp: float | None = None
 
 
 def order_body(request: OrderRequest, quote: Tick, ticket: int | None) -> dict[str, Any]:
@@ -61,18 +73,42 @@ def levels_body(position: Position, sl: float, tp: float) -> dict[str, Any]:
     }
 
 
+def order_change_body(order: Order, change: OrderChange) -> dict[str, Any]:
+    """The dictionary of `order_send` that changes a working order."""
+    now = {"price": order.price_open, "sl": order.sl, "tp": order.tp}
+    asked = {"price": change.price, "sl": change.sl, "tp": change.tp}
+    return {
+        "action": int(TradeAction.MODIFY),
+        "order": order.ticket,
+        "symbol": order.symbol,
+        "type_time": int(TypeTime.GTC),
+        **{name: now[name] if value is None else value for name, value in asked.items()},
+    }
+
+
+def remove_body(order: Order) -> dict[str, Any]:
+    """The dictionary of `order_send` that removes a working order."""
+    return {"action": int(TradeAction.REMOVE), "order": order.ticket}
+
+
 def close_request(
     position: Position, spec: SymbolSpec, *, volume: float | None, deviation: int | None,
     client_id: str, comment: str,
 ) -> OrderRequest:  # fmt: skip
-    """The order that closes (part of) a position, with a filling that its symbol allows."""
+    """The order that closes (part of) a position, with a filling that its symbol allows.
+
+    It bears the mark of its own intent, so that its deal can be told from the entry's.
+    """
+    magic = position.magic
+    if client_id and mark_of(magic) is not None:
+        magic = magic_of(magic >> 32, client_id)
     return OrderRequest(
         symbol=position.symbol,
         type=OrderType.SELL if position.type is PositionType.BUY else OrderType.BUY,
         volume=position.volume if volume is None else volume,
         client_id=client_id,
-        magic=position.magic,
-        comment=comment,
+        magic=magic,
+        comment=comment or (comment_of(client_id) if client_id else ""),
         type_filling=allowed_filling(spec.filling_mode),
         deviation=deviation,
         position=position.identifier,
