@@ -177,7 +177,7 @@ def run_all(folder: Path, *, kills: int, seed: int) -> dict[str, Any]:
     harmless = kills - losing
     bars = 60 + 8 * kills
     market = generated_market(folder / "market.parquet", days=bars // 96 + 1, seed=seed)
-    plan, short = plan_of(market, bars=bars), plan_of(market, bars=60 + 20 * losing)
+    plan, short = plan_of(market, bars=bars), plan_of(market, bars=60 + 30 * losing)
     whole, broken = stand_in(folder / "whole", plan), stand_in(folder / "broken", plan)
     shaken = stand_in(folder / "shaken", short)
     Driver(whole).run()

@@ -1,0 +1,31 @@
+"""The fault schedule: every fault is in it, equal seeds give equal ones, rates are as told."""
+
+from broker.simulator.faults.catalogue import checked
+from tests.builders import MONDAY_MS
+from tests.chaos.schedule import DAY_MS, FIELD_RATES, fault_schedule, unrated
+
+
+def test_every_fault_has_a_field_rate_once() -> None:
+    assert unrated() == set()
+    assert len({rate.name for rate in FIELD_RATES}) == len(FIELD_RATES)
+
+
+def test_equal_seeds_give_equal_schedules_and_others_do_not() -> None:
+    one, same, other = (fault_schedule(seed=seed, from_ms=MONDAY_MS, days=2) for seed in (7, 7, 8))
+    assert one == same
+    assert one != other
+
+
+def test_faults_come_as_often_as_told() -> None:
+    days, times = 1000, 20.0
+    schedule = fault_schedule(seed=7, from_ms=MONDAY_MS, days=days, times=times)
+    for rate in FIELD_RATES:
+        came = sum(order.name == rate.name for order in schedule)
+        expected = rate.per_day * times * days
+        assert abs(came - expected) < 5 * expected**0.5, rate.name
+    assert all(MONDAY_MS <= o.when.from_msc < MONDAY_MS + days * DAY_MS for o in schedule)
+
+
+def test_every_scheduled_fault_is_one_that_the_bridge_accepts() -> None:
+    for order in fault_schedule(seed=7, from_ms=MONDAY_MS, days=60):
+        checked(order)
