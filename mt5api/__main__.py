@@ -23,8 +23,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _serve(given: argparse.Namespace) -> None:
-    from mt5api.app import create_app
     from mt5api.paper import open_paper, read_spec
+    from mt5api.paper_app import paper_app
     from mt5api.serve import Bridge, listen, stop_with_parent
 
     token = os.environ.get(TOKEN_VARIABLE, "")
@@ -35,13 +35,7 @@ def _serve(given: argparse.Namespace) -> None:
         )
     with listen(given.host, given.port) as listener:
         bridge = open_paper(read_spec(given.paper))
-        app = create_app(
-            bridge.broker,
-            token=token,
-            paper_clock=bridge.clock,
-            save=bridge.save,
-        )
-        server = Bridge(app, listener, given.ready_file)
+        server = Bridge(paper_app(bridge, token=token), listener, given.ready_file)
         if given.exit_with_parent:
             stop_with_parent(server)
         server.serve_until_stopped()

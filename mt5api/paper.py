@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from broker.native import NativeBroker
 from broker.simulator.native import NativeTerminal
@@ -54,7 +54,8 @@ class PaperSpec(BaseModel):
 
     `start_ms`: where the simulated clock starts (earlier bars are history). `state_dir`: where the
     terminal's state is kept; a later start with the same market goes on from there. `speed`: "max"
-    or how many times real time.
+    or how many times real time. `dialect`: what the bridge speaks; `mt5-httpapi` may lie under a
+    `path_prefix` (`/<broker>/<account>`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +66,8 @@ class PaperSpec(BaseModel):
     state_dir: Path
     speed: Annotated[float, Field(gt=0)] | Literal["max"] = "max"
     paper: PaperSettings = PaperSettings()
+    dialect: Literal["native", "mt5-httpapi"] = "native"
+    path_prefix: str = Field(default="", pattern=r"^(/[A-Za-z0-9._-]+)*$")
 
     @field_validator("symbol")
     @classmethod
@@ -72,6 +75,12 @@ class PaperSpec(BaseModel):
         if symbol not in INSTRUMENTS:
             raise ValueError(f"one of {', '.join(INSTRUMENTS)} is allowed")
         return symbol
+
+    @model_validator(mode="after")
+    def _prefix_has_its_dialect(self) -> "PaperSpec":
+        if self.path_prefix and self.dialect == "native":
+            raise ValueError("path_prefix: the dialect mt5-httpapi is needed, native came")
+        return self
 
 
 def read_spec(path: Path) -> PaperSpec:
@@ -91,9 +100,14 @@ def read_spec(path: Path) -> PaperSpec:
 
 @dataclass(frozen=True, slots=True)
 class PaperBridge:
-    """The pieces of a paper bridge: the app is built from `broker`, `clock` and `save`."""
+    """The pieces of a paper bridge, from which `mt5api.paper_app` builds the application.
 
+    `mt5`: the terminal with the MetaTrader5 package's functions; `broker`: the port over it.
+    """
+
+    spec: PaperSpec
     terminal: SimulatedTerminal
+    mt5: NativeTerminal
     broker: NativeBroker
     clock: PaperClock
     state_file: Path
@@ -117,8 +131,9 @@ def open_paper(spec: PaperSpec) -> PaperBridge:
         terminal.restore(state_file)
     else:
         terminal.save(state_file)
+    mt5 = NativeTerminal(terminal)
     broker = NativeBroker(
-        NativeTerminal(terminal),
+        mt5,
         ServerClock(spec.paper.server_timezone),
         now_ms=lambda: terminal.now_ms,
         mode="paper",
@@ -126,7 +141,8 @@ def open_paper(spec: PaperSpec) -> PaperBridge:
         intents=_keys(spec.state_dir / _KEYS_FILE, continues=continues),
     )
     broker.symbol(spec.symbol)
-    return PaperBridge(terminal, broker, PaperClock(terminal, spec.speed), state_file)
+    clock = PaperClock(terminal, spec.speed)
+    return PaperBridge(spec, terminal, mt5, broker, clock, state_file)
 
 
 def _keys(path: Path, *, continues: bool) -> IntentKeys:

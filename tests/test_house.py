@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "broker.contract": {"market"},
     "broker.native": {"market", "broker.contract"},
     "broker.simulator": {"market", "broker.contract"},
-    "broker.client": {"market", "broker.contract"},
+    "broker.client": {"market", "broker.contract", "broker.native"},
     "mt5api": {"market", "broker.contract", "broker.native", "broker.simulator"},
     "ml": {"ml.predictors"},
     "ml.features": {"market"},

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from broker.client.settings import Dialect
 from broker.simulator.settings import PaperSettings
 from market.bars import Bars, utc_text
 from market.gaps import require_few_gaps
@@ -55,11 +56,14 @@ class PaperPlan:
     def data_sha256(self) -> str:
         return self.bars.sha256()
 
-    def spec(self, symbol: str, paper: PaperSettings, speed: Speed, state_dir: Path) -> PaperSpec:
+    def spec(
+        self, symbol: str, paper: PaperSettings, speed: Speed, state_dir: Path,
+        dialect: Dialect = "native",
+    ) -> PaperSpec:  # fmt: skip
         """What the paper bridge is started with."""
         return PaperSpec(
             market=self.market, symbol=symbol, start_ms=self.limits.from_ms,
-            state_dir=state_dir.resolve(), speed=speed, paper=paper,
+            state_dir=state_dir.resolve(), speed=speed, paper=paper, dialect=dialect,
         )  # fmt: skip
 
     def fingerprint(

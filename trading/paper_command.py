@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from broker.client.connect import BridgeClient, connect
 from broker.client.paper_control import PaperControl
-from broker.client.rest import RestBroker
 from market.bars import utc_text
 from market.store import BarStore
 from ml.predictors.ensemble import EnsemblePredictor
@@ -47,7 +47,10 @@ def run_paper(given: argparse.Namespace) -> int:
     with StateFolder(given.state / run.name) as folder:
         _begin_anew_if_over(folder, fresh=given.fresh)
         stop = stop_on_signals()
-        spec = plan.spec(settings.symbol, settings.paper, _speed(given), folder.terminal)
+        spec = plan.spec(
+            settings.symbol, settings.paper, _speed(given), folder.terminal,
+            settings.bridge.dialect,
+        )  # fmt: skip
         with BridgeProcess(spec.model_dump_json(), folder.path) as bridge:
             bridge.wait_until_ready(lambda: stop.requested)
             if stop.requested:
@@ -109,9 +112,13 @@ class _Run:
             self.warnings,
         )  # fmt: skip
 
-    def _broker(self, bridge: BridgeProcess) -> RestBroker:
-        url = {"api_base_url": f"http://127.0.0.1:{bridge.port}"}
-        return RestBroker(self.settings.bridge.model_copy(update=url), bridge.token)
+    def _broker(self, bridge: BridgeProcess) -> BridgeClient:
+        """The paper bridge's own address and server clock; the dialect is the settings'."""
+        own = {
+            "api_base_url": f"http://127.0.0.1:{bridge.port}",
+            "server_timezone": self.settings.paper.server_timezone,
+        }
+        return connect(self.settings.bridge.model_copy(update=own), bridge.token)
 
 
 def trade_of(settings: "Settings") -> Trade:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from broker.client.rest import RestBroker
+from broker.client.connect import BridgeClient
 from broker.contract.errors import BrokerUnavailable
 from market.bars import utc_text
 from market.store import BarStore
@@ -31,7 +31,7 @@ class Session:
 
     bot: Bot
     trade: Trade
-    broker: RestBroker
+    broker: BridgeClient
     clock: Clock
     journal: Journal
     store: BarStore

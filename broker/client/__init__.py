@@ -1,4 +1,6 @@
-"""The REST client: a `Broker` over HTTP. Retries reads, never trade requests.
+"""Clients of a bridge, one for each dialect: a `Broker` over HTTP. `connect` returns the right one.
 
-May import: `market`, `broker.contract`.
+They retry reads, never trade requests.
+
+May import: `market`, `broker.contract`, `broker.native`.
 """

@@ -4,6 +4,7 @@ Nothing here assumes that an answer is JSON: proxies, captive portals and crashe
 HTML, nothing or half a body. Reads are repeated; trade requests are sent once.
 """
 
+from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 import httpx
@@ -31,15 +32,20 @@ _REFUSED = frozenset((400, 401, 403, 404, 405, 413, 415))
 _UNAVAILABLE = frozenset((408, 429, 502, 503, 504))
 _NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _KEEP_ALIVE_S = 30.0  # shorter than the server's, so that it never closes a connection in use
+_PAPER_NOW = "X-Paper-Now"
 
 
 class Connection:
-    """HTTP to one bridge. `back_off` may be replaced, so that tests need not wait."""
+    """HTTP to one bridge. `back_off` may be replaced, so that tests need not wait.
+
+    `paper_now_ms`: what a simulated clock showed at the last answer; None on a live bridge.
+    """
 
     def __init__(
         self, settings: BridgeSettings, token: str, *, back_off: wait_base = _BACK_OFF
     ) -> None:
         self._url = settings.api_base_url
+        self.paper_now_ms: int | None = None
         self._trade_timeout = httpx.Timeout(settings.trade_timeout_s, connect=5.0)
         self._http = httpx.Client(
             base_url=settings.api_base_url,
@@ -60,7 +66,11 @@ class Connection:
 
     def read(self, kind: type[Message], path: str, **params: Any) -> Message:
         """GET, repeated while the bridge is unavailable."""
-        message: Message = self._retrying(self.ask, kind, "GET", path, params=params)
+        return self.repeated(lambda: self.ask(kind, "GET", path, params=params))
+
+    def repeated(self, read: Callable[[], Message]) -> Message:
+        """A read, again while it raises `BrokerUnavailable`, four times at most."""
+        message: Message = self._retrying(read)
         return message
 
     def ask(
@@ -68,6 +78,16 @@ class Connection:
         params: dict[str, Any] | None = None, timeout_s: float | None = None,
     ) -> Message:  # fmt: skip
         """One request that changes nothing at the venue."""
+        answer = self.exchange(method, path, body=body, params=params, timeout_s=timeout_s)
+        if answer.status_code != 200:
+            refuse_read(answer)
+        return read_json(kind, answer)
+
+    def exchange(
+        self, method: str, path: str, *, body: bytes | None = None,
+        params: dict[str, Any] | None = None, timeout_s: float | None = None,
+    ) -> httpx.Response:  # fmt: skip
+        """The answer to one request that changes nothing at the venue, whatever its status."""
         timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s)
         try:
             answer = self._http.request(
@@ -79,18 +99,18 @@ class Connection:
             raise BrokerUnavailable(f"{method} {self._url}{path}: {_said(error)}") from error
         except httpx.DecodingError as error:
             raise BadAnswer(f"{method} {self._url}{path}: {_said(error)}") from error
-        if answer.status_code != 200:
-            _refuse_read(answer)
-        try:
-            return decode(kind, _json_of(answer))
-        except WireError as error:
-            raise BadAnswer(f"{_where(answer)}: {error}") from error
+        return self._stamped(answer)
 
     def trade(self, method: str, path: str, *, body: bytes, idempotency_key: str) -> TradeResult:
         """One trade request, sent once. Whatever is not surely unsent or answered is unknown."""
-        headers = _headers(body)
-        if idempotency_key:
-            headers["Idempotency-Key"] = idempotency_key
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return _trade_result(self.exchange_trade(method, path, body=body, headers=headers))
+
+    def exchange_trade(
+        self, method: str, path: str, *, body: bytes, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """The answer to one trade request, sent once, whatever its status."""
+        headers = _headers(body) | (headers or {})
         try:
             answer = self._http.request(
                 method, path, content=body, headers=headers, timeout=self._trade_timeout
@@ -101,7 +121,13 @@ class Connection:
             raise OutcomeUnknown(
                 f"{method} {self._url}{path}: sent, then {_said(error)}; ask for its outcome"
             ) from error
-        return _trade_result(answer)
+        return self._stamped(answer)
+
+    def _stamped(self, answer: httpx.Response) -> httpx.Response:
+        now = answer.headers.get(_PAPER_NOW, "")
+        if now.isdecimal():
+            self.paper_now_ms = int(now)
+        return answer
 
     def _unreachable(self, error: Exception) -> BridgeUnreachable:
         return BridgeUnreachable(
@@ -118,9 +144,18 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _where(answer: httpx.Response) -> str:
+def where(answer: httpx.Response) -> str:
+    """Which request, and its status."""
     request = answer.request
     return f"{request.method} {request.url}: HTTP {answer.status_code}"
+
+
+def read_json(kind: type[Message], answer: httpx.Response) -> Message:
+    """The message in an answer's body; `BadAnswer` where it is none."""
+    try:
+        return decode(kind, _json_of(answer))
+    except WireError as error:
+        raise BadAnswer(f"{where(answer)}: {error}") from error
 
 
 def _json_of(answer: httpx.Response) -> bytes:
@@ -143,9 +178,10 @@ def _error_body(answer: httpx.Response) -> ErrorBody | None:
         return None
 
 
-def _refuse_read(answer: httpx.Response) -> NoReturn:
+def refuse_read(answer: httpx.Response) -> NoReturn:
+    """Raises what a read's status means."""
     error = _error_body(answer)
-    text = error.error.message if error else f"{_where(answer)}: {_start(answer)}"
+    text = error.error.message if error else f"{where(answer)}: {_start(answer)}"
     if answer.status_code in _REFUSED:
         raise BrokerRefused(text)
     if answer.status_code in _UNAVAILABLE:
@@ -158,11 +194,11 @@ def _trade_result(answer: httpx.Response) -> TradeResult:
         try:
             return decode(TradeResult, _json_of(answer))
         except WireError as error:
-            raise OutcomeUnknown(f"{_where(answer)}: {error}") from error
+            raise OutcomeUnknown(f"{where(answer)}: {error}") from error
     refusal = _error_body(answer)
     if refusal and refusal.result:
         return refusal.result
-    text = refusal.error.message if refusal else f"{_where(answer)}: {_start(answer)}"
+    text = refusal.error.message if refusal else f"{where(answer)}: {_start(answer)}"
     if answer.status_code == 422:
         raise IntentReused(text)
     if answer.status_code == 409:

@@ -1,12 +1,20 @@
 """`config.json` → `bridge`: where the bridge is and how long to wait for it."""
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from market.server_clock import ServerClock
+
+Dialect = Literal["native", "mt5-httpapi"]
+
 
 class BridgeSettings(BaseModel):
     """`api_base_url` may carry a path prefix (`http://host:8888/roboforex/123`).
+
+    `dialect`: what the bridge speaks. `server_timezone`: the trade server's clock as a rule
+    (`Europe/Athens`), needed where the bridge tells server times, as `mt5-httpapi` does.
 
     A trade request waits longer than a read: the bridge may queue it behind others, and giving up
     early would leave its outcome unknown.
@@ -15,6 +23,8 @@ class BridgeSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     api_base_url: str = "http://127.0.0.1:6542"
+    dialect: Dialect = "native"
+    server_timezone: str | None = None
     read_timeout_s: float = Field(default=10.0, gt=0, le=120)
     trade_timeout_s: float = Field(default=100.0, gt=0, le=600)
 
@@ -25,3 +35,10 @@ class BridgeSettings(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise ValueError(f"http://host:port[/prefix] is allowed, {url!r} came")
         return url.rstrip("/")
+
+    @field_validator("server_timezone")
+    @classmethod
+    def _known_zone(cls, rule: str | None) -> str | None:
+        if rule is not None:
+            ServerClock(rule)
+        return rule

@@ -1,4 +1,4 @@
-"""One venue, twice: in process, and behind HTTP."""
+"""One venue, three times: in process, and behind HTTP in each dialect."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,7 +9,15 @@ import pytest
 from broker.client.rest import RestBroker
 from broker.contract.port import Broker
 from broker.simulator.terminal import SimulatedTerminal
-from tests.broker.paper_bridge import client_of, make_terminal, native_broker, served
+from tests.broker.paper_bridge import (
+    client_of,
+    httpapi_app,
+    httpapi_client_of,
+    make_terminal,
+    native_broker,
+    running,
+    served,
+)
 
 
 @dataclass(frozen=True)
@@ -18,6 +26,7 @@ class Venue:
 
     broker: Broker
     terminal: SimulatedTerminal
+    dialect: str = "native"
 
 
 def _in_process() -> Iterator[Venue]:
@@ -31,6 +40,17 @@ def _over_http() -> Iterator[Venue]:
         yield Venue(client, terminal)
 
 
+def _over_httpapi() -> Iterator[Venue]:
+    terminal = make_terminal()
+    with running(httpapi_app(terminal)) as url, httpapi_client_of(url) as client:
+        yield Venue(client, terminal, "mt5-httpapi")
+
+
+_VENUES = {
+    "in process": _in_process, "over HTTP": _over_http, "over mt5-httpapi": _over_httpapi,
+}  # fmt: skip
+
+
 @pytest.fixture
 def in_process() -> Iterator[Venue]:
     yield from _in_process()
@@ -41,9 +61,14 @@ def over_http() -> Iterator[Venue]:
     yield from _over_http()
 
 
-@pytest.fixture(params=["in process", "over HTTP"])
+@pytest.fixture
+def over_httpapi() -> Iterator[Venue]:
+    yield from _over_httpapi()
+
+
+@pytest.fixture(params=list(_VENUES))
 def venue(request: pytest.FixtureRequest) -> Iterator[Venue]:
-    yield from _in_process() if request.param == "in process" else _over_http()
+    yield from _VENUES[request.param]()
 
 
 @pytest.fixture

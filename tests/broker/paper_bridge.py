@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import numpy as np
 from fastapi import FastAPI
 from tenacity import wait_none
 
+from broker.client.httpapi import HttpApiBroker
 from broker.client.rest import RestBroker
 from broker.client.settings import BridgeSettings
 from broker.native import NativeBroker
@@ -19,6 +21,7 @@ from market.bars import Bars
 from market.instruments import instrument
 from market.server_clock import ServerClock
 from mt5api.app import create_app
+from mt5api.httpapi import create_httpapi_app
 from mt5api.paper_clock import PaperClock, Speed
 from mt5api.serve import Bridge, listen
 from tests.builders import MONDAY_MS, make_bars
@@ -68,6 +71,12 @@ def served(
         yield url
 
 
+def httpapi_app(terminal: SimulatedTerminal, mt5: Any = None, **given: Any) -> FastAPI:
+    """The other dialect over the same terminal, or over a face of it that a test bends."""
+    clock = PaperClock(terminal, "max")
+    return create_httpapi_app(mt5 or NativeTerminal(terminal), paper_clock=clock, **given)
+
+
 @contextmanager
 def running(app: FastAPI) -> Iterator[str]:
     """The base URL of an application that is served in a thread until the block ends."""
@@ -96,3 +105,14 @@ def client_of(url: str, token: str = "", *, timeout_s: float = 5.0) -> RestBroke
     """A client that does not wait between attempts."""
     settings = BridgeSettings(api_base_url=url, read_timeout_s=timeout_s, trade_timeout_s=timeout_s)
     return RestBroker(settings, token, back_off=wait_none())
+
+
+def httpapi_client_of(
+    url: str, token: str = "", *, timeout_s: float = 5.0, server_timezone: str = ZONE
+) -> HttpApiBroker:
+    """A client of the other dialect that does not wait between attempts."""
+    settings = BridgeSettings(
+        api_base_url=url, read_timeout_s=timeout_s, trade_timeout_s=timeout_s,
+        dialect="mt5-httpapi", server_timezone=server_timezone,
+    )  # fmt: skip
+    return HttpApiBroker(settings, token, back_off=wait_none())

@@ -22,7 +22,7 @@ FAR_MS = START_MS + 10_000 * STEP_MS
 def test_health_of_a_paper_bridge_is_ok(venue: Venue) -> None:
     venue.broker.symbol("BTCUSD")
     health = venue.broker.health()
-    assert (health.status, health.mode, health.dialect) == ("ok", "paper", "native")
+    assert (health.status, health.mode, health.dialect) == ("ok", "paper", venue.dialect)
     assert (health.utc_msc, health.utc_offset_s) == (START_MS, 7200)
     assert [each.symbol for each in health.market] == ["BTCUSD"]
 
