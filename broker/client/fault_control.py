@@ -54,7 +54,5 @@ class FaultControl:
         """The venue as it is, whatever its faults show."""
         return self._connection.read(PaperSnapshot, "/_paper/snapshot")
 
-    def _ask(
-        self, kind: type[Message], method: str, path: str, body: bytes | None
-    ) -> Message:
+    def _ask(self, kind: type[Message], method: str, path: str, body: bytes | None) -> Message:
         return self._connection.ask(kind, method, f"/_paper/{path}", body=body)

@@ -58,12 +58,15 @@ class SnapshotStore:
         self._saved = {name: self._count(name) for name in ("deals", "orders")}
         self._continues = self._saved == {"deals": 0, "orders": 0}
 
-    def save(self, book: Book, now_ms: int, requests: int) -> None:
+    def save(
+        self, book: Book, now_ms: int, requests: int, faults: dict[str, Any] | None = None
+    ) -> None:
         """Writes new rows and the present state; durable when it returns."""
         ledger = book.ledger
         if not self._continues:
             self._require_same_past(ledger)
-        state = json.dumps(_state(book, now_ms, requests), separators=(",", ":"))
+        whole = {**_state(book, now_ms, requests), "faults": faults}
+        state = json.dumps(whole, separators=(",", ":"))
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._append("orders", ledger.orders)
@@ -80,7 +83,7 @@ class SnapshotStore:
         """False for a file whose writer was killed before its first save was whole."""
         return self._count("state") > 0
 
-    def load(self, book: Book) -> tuple[int, int]:
+    def load(self, book: Book) -> tuple[int, int, dict[str, Any] | None]:
         """Fills the book; returns the clock and the count of requests. Needs `holds_state`."""
         state = json.loads(self._db.execute("SELECT json FROM state WHERE id = 1").fetchone()[0])
         deals = [DealRow._make(_typed("deals", row)) for row in self._rows("deals")]
@@ -96,7 +99,16 @@ class SnapshotStore:
         ledger.last_order, ledger.last_deal = state["last_order"], state["last_deal"]
         _restore_open(book, state)
         self._continues = True
-        return state["now_ms"], state["requests"]
+        return state["now_ms"], state["requests"], state.get("faults")
+
+    def clear(self) -> None:
+        """Empties the file, for a terminal that starts again."""
+        self._db.execute("BEGIN IMMEDIATE")
+        for table in ("orders", "deals", "state"):
+            self._db.execute(f"DELETE FROM {table}")
+        self._db.execute("COMMIT")
+        self._saved = {"deals": 0, "orders": 0}
+        self._continues = True
 
     def close(self) -> None:
         self._db.close()

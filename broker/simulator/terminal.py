@@ -13,6 +13,8 @@ from broker.contract.constants import PositionType
 from broker.contract.messages import Account, Deal, Order, Position, Tick
 from broker.simulator.book import Book
 from broker.simulator.events import Events
+from broker.simulator.faults.market import MarketFaults
+from broker.simulator.faults.plan import FaultPlan
 from broker.simulator.feed import Feed, QuoteTicks
 from broker.simulator.ledger import Ledger
 from broker.simulator.persistence import SnapshotError, SnapshotStore
@@ -40,7 +42,8 @@ class SimulatedTerminal:
 
     `instruments` are those of a dollar account; on a cent account they are converted by
     `account.units_per_base`. `start_ms`: the first instant, with all bars that closed before it
-    as history. `slippage_points`: market orders slip by up to so much either way.
+    as history. `slippage_points`: market orders slip by up to so much either way. `faults`: what
+    goes wrong in its market.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class SimulatedTerminal:
         seed: int,
         slippage_points: int = 0,
         server_zone: str = "UTC",
+        faults: FaultPlan | None = None,
     ) -> None:
         missing = sorted(set(bars) - set(instruments))
         if not bars or missing:
@@ -77,6 +81,7 @@ class SimulatedTerminal:
         self._events = Events(self.book, rollovers)
         self.ledger.deposit(to_minor(account.balance, account.currency_digits), start_ms)
         self._store: SnapshotStore | None = None
+        self.faults = MarketFaults(self, faults) if faults is not None else None
 
     @property
     def now_ms(self) -> int:
@@ -87,6 +92,11 @@ class SimulatedTerminal:
     def end_ms(self) -> int:
         """Close of the last bar of any symbol."""
         return max(feed.end_ms for feed in self.feeds.values())
+
+    @property
+    def bars(self) -> dict[str, Bars]:
+        """The data, without any faults of the market."""
+        return self._bars
 
     @property
     def initial_balance(self) -> float:
@@ -110,13 +120,35 @@ class SimulatedTerminal:
     def margin_free(self) -> float:
         return (self.book.equity(self._now_ms) - self.book.margin()) / self.scale
 
+    def funds(self) -> tuple[float, float, float]:
+        """Balance, equity and free margin in the deposit currency."""
+        book, scale = self.book, self.scale
+        balance = book.ledger.balance / scale
+        if not book.positions:
+            return balance, balance, balance
+        equity = book.equity(self._now_ms)
+        return balance, equity / scale, (equity - book.margin()) / scale
+
     def advance(self, to_ms: int) -> None:
         """Moves the clock forward; everything up to and at `to_ms` happens, then requests may."""
         if to_ms < self._now_ms:
             raise ValueError(f"to_ms: {self._now_ms} or later is allowed, {to_ms} came")
+        if self.faults is not None:
+            self.faults.pass_until(to_ms, self._move)
+        self._move(to_ms)
+
+    def _move(self, to_ms: int) -> None:
         if self.book.positions or self.book.orders:
             self._events.run(self._now_ms, to_ms)
         self._now_ms = to_ms
+
+    def with_faults(self, plan: FaultPlan) -> MarketFaults:
+        """The market faults of a plan on this terminal; a terminal has one plan for its life."""
+        if self.faults is None:
+            self.faults = MarketFaults(self, plan)
+        if self.faults.plan is not plan:
+            raise ValueError("faults: the plan that the terminal was made with is allowed")
+        return self.faults
 
     def order_send(self, request: TradeRequest) -> SendResult:
         """Validates and executes a request at the quote in force."""
@@ -210,7 +242,8 @@ class SimulatedTerminal:
 
     def save(self, path: Path) -> None:
         """Writes what is new since the last save; durable when it returns."""
-        self._store_at(path).save(self.book, self._now_ms, self.desk.requests)
+        faults = self.faults.state() if self.faults is not None else None
+        self._store_at(path).save(self.book, self._now_ms, self.desk.requests, faults)
 
     def restore(self, path: Path) -> None:
         """Continues where `save` left off. `SnapshotError` if it was another market or account.
@@ -221,8 +254,29 @@ class SimulatedTerminal:
         if not path.exists():
             raise SnapshotError(f"{path}: a snapshot is expected, but there is none; start anew")
         store = self._store_at(path)
-        if store.holds_state:
-            self._now_ms, self.desk.requests = store.load(self.book)
+        if not store.holds_state:
+            return
+        self._now_ms, self.desk.requests, faults = store.load(self.book)
+        if faults and self.faults is not None:
+            self.faults.restore(faults)
+        elif faults and faults["plan"]["faults"]:
+            raise SnapshotError(
+                f"{path}: a terminal with a fault plan wrote it; give this one a plan too"
+            )
+
+    def reset(self) -> None:
+        """Back to the start: no faults, no history but the first deposit. The file is emptied."""
+        if self.faults is not None:
+            self.faults.reset()
+        book, terms = self.book, self.account_terms
+        book.positions.clear()
+        book.orders.clear()
+        book.ledger = Ledger()
+        book.version += 1
+        self._now_ms, self.desk.requests = self._start_ms, 0
+        book.ledger.deposit(to_minor(terms.balance, terms.currency_digits), self._start_ms)
+        if self._store is not None:
+            self._store.clear()
 
     def close(self) -> None:
         """Closes the snapshot file, if one is open."""
