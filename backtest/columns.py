@@ -5,17 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from market.bars import Bars, Float64s, Int64s
-from market.indicators import atr, ema
 from market.instrument import Instrument
 from trading.decision.gate import GateColumns
 from trading.decision.quantile import rolling_floor
-from trading.decision.records import MarketView
+from trading.decision.records import Forecast, MarketView
 from trading.decision.settings import QuantileGate
 from trading.forecasts import ForecastColumns
+from trading.market_window import gate_means
 from trading.views import market_view
-
-ATR_PERIOD = 14
-EMA_SPAN = 200
 
 
 class WarmUpError(ValueError):
@@ -78,6 +75,42 @@ class DecidedBars:
         )
 
 
+class RowReader:
+    """Single rows of the decided bars as the core's records.
+
+    Equal to `DecidedBars.market` and `ForecastColumns.row`. A memoryview hands out Python numbers,
+    several times faster than a numpy scalar.
+    """
+
+    def __init__(self, decided: DecidedBars) -> None:
+        bars, forecasts = decided.bars, decided.forecasts
+        self._symbol = bars.symbol
+        columns = (
+            bars.open_ms, bars.close_ms, bars.open, bars.high, bars.low, bars.close,
+            bars.spread_points, decided.atr, decided.ema200, decided.margin_floor,
+        )  # fmt: skip
+        self._columns = tuple(column.data for column in columns)
+        self._missing = forecasts.missing.data
+        self._probabilities = tuple(column.data for column in forecasts.probabilities.T)
+        self._votes = tuple(column.data for column in forecasts.votes.T)
+
+    def market(self, i: int) -> MarketView:
+        """The market view of decided bar i."""
+        opened, closed, o, h, low, c, spread, atr, ema200, floor = self._columns
+        return MarketView(
+            self._symbol, opened[i], closed[i], o[i], h[i], low[i], c[i], spread[i], atr[i],
+            ema200[i], floor[i],
+        )  # fmt: skip
+
+    def forecast(self, i: int) -> Forecast | None:
+        """The forecast of decided bar i; None where a feature is missing."""
+        if self._missing[i] >= 0:
+            return None
+        buy, sell, hold = self._probabilities
+        rf, xgb, lgb = self._votes
+        return Forecast(buy[i], sell[i], hold[i], (rf[i], xgb[i], lgb[i]))
+
+
 def decided_bars(
     history: Bars, forecasts: ForecastColumns, quantile: QuantileGate, *, from_ms: int, to_ms: int
 ) -> DecidedBars:
@@ -97,8 +130,7 @@ def decided_bars(
         min_filled_share=quantile.min_filled_share,
     )
     rows = slice(first - offset, last - offset)
-    ranges = atr(history.high, history.low, history.close, history.open_ms, ATR_PERIOD)
-    means = ema(history.close, history.open_ms, EMA_SPAN)
+    ranges, means = gate_means(history)
     return DecidedBars(
         history=history,
         first=first,

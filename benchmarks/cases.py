@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from backtest.columns import ATR_PERIOD, EMA_SPAN, DecidedBars, decided_bars
+from backtest.columns import DecidedBars, decided_bars
 from backtest.driver import Rules, run_backtest
 from backtest.forecasts import history_forecasts
 from backtest.venue import Venue
 from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars
 from market.calendar import EconomicCalendar
-from market.indicators import atr, ema
 from market.instruments import instrument
 from market.sources.generated import generated_bars
 from ml.features.catalogue import LOOKBACK_MS, names
@@ -27,11 +26,11 @@ from ml.predictors.ensemble import EnsemblePredictor
 from ml.predictors.settings import ModelPaths
 from settings import load_settings
 from trading.decision.decide import decide
-from trading.decision.records import MarketView
 from trading.execution.plan import plan
 from trading.forecaster import Forecaster
 from trading.forecasts import columns_of
-from trading.views import assemble, market_view
+from trading.market_window import gate_means, last_bar
+from trading.views import assemble
 
 BTC = instrument("BTCUSD")
 BARS = 70_000
@@ -111,8 +110,7 @@ def _random_signals(bars: Bars, share: float) -> DecidedBars:
     forecasts = columns_of(
         bars.open_ms, probabilities, votes, np.full(count, -1, dtype=np.int16), names(GROUPS)
     )
-    ranges = atr(bars.high, bars.low, bars.close, bars.open_ms, 14)
-    means = ema(bars.close, bars.open_ms, 200)
+    ranges, means = gate_means(bars)
     return DecidedBars(bars, 0, count, forecasts, np.zeros(count), ranges, means)
 
 
@@ -193,7 +191,7 @@ def decision_latency(models: Path) -> dict[str, Any]:
         quote, account, mine, terms = venue.state()
         started_s = time.perf_counter()
         forecast = forecaster.forecast(window)
-        market = _last_bar(window, forecast.margin_floor)
+        market = last_bar(window, floor=forecast.margin_floor)
         now = assemble(
             market, forecast.forecast, forecast.missing_feature, quote, account, mine, terms,
             venue.book, day_zone=settings.timezone, session_open=True,
@@ -205,13 +203,6 @@ def decision_latency(models: Path) -> dict[str, Any]:
         times.append((time.perf_counter() - started_s) * 1000)
     p50, p99 = np.percentile(times, [50, 99])
     return _result(float(p99), "ms", 5.0, p50=round(float(p50), 3), models=1)
-
-
-def _last_bar(window: Bars, floor: float) -> MarketView:
-    row = len(window) - 1
-    ranges = atr(window.high, window.low, window.close, window.open_ms, ATR_PERIOD, row)
-    means = ema(window.close, window.open_ms, EMA_SPAN, row)
-    return market_view(window, row, atr=ranges[row], ema200=means[row], floor=floor)
 
 
 def help_time() -> dict[str, Any]:

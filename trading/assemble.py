@@ -9,6 +9,7 @@ from market.instrument import Instrument
 from market.instruments import INSTRUMENTS
 from market.store import BarStore
 from market.timeframe import Timeframe
+from trading.bookkeeper import Bookkeeper
 from trading.bot import Bot, Parts
 from trading.clock import Clock, StopFlag
 from trading.decision.settings import DecisionSettings
@@ -18,12 +19,18 @@ from trading.execution.resolve import Resolver
 from trading.feed import BarFeed
 from trading.forecaster import Forecaster, Predictor
 from trading.journal import Journal
+from trading.missed import MissedBars
 from trading.observer import Observer
+from trading.outage import Outage
+from trading.pager import JournalPager, Pager
+from trading.pins import Accepted
 from trading.report import Reporter
 from trading.schedule import RunLimits, Schedule
 from trading.settings import DaemonSettings
+from trading.watch import HealthWatch
 
 TIMEFRAME = Timeframe.M15
+_NOTHING_ACCEPTED = Accepted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,16 @@ def assemble(
     limits: RunLimits,
     dry: bool = False,
     require_bridge: Callable[[], None] = lambda: None,
+    accepted: Accepted = _NOTHING_ACCEPTED,
+    pager: Pager | None = None,
 ) -> Bot:
-    """A bot over these parts; nothing is asked of the broker yet."""
+    """A bot over these parts; nothing is asked of the broker yet.
+
+    `require_bridge` raises when waiting for the bridge makes no sense any more. `pager`: None is
+    the journal, the log and the view.
+    """
     instrument, daemon = trade.instrument, trade.daemon
+    pager = pager or JournalPager(journal, reporter, clock)
     dispatcher = Dispatcher(broker, journal, dry=dry)
     resolver = Resolver(broker, journal, dispatcher)
     forecaster = Forecaster(
@@ -68,21 +82,32 @@ def assemble(
         round_step=instrument.round_step,
         calendar=EconomicCalendar.none(),
     )
+    schedule = Schedule(TIMEFRAME, instrument.sessions, clock, limits, daemon)
+    watch = HealthWatch(
+        broker, clock, journal, pager, limits=daemon.health_limits, sessions=instrument.sessions,
+        strategy_id=daemon.strategy_id,
+    )  # fmt: skip
+    books = Bookkeeper(journal, pager, strategy_id=daemon.strategy_id, symbol=instrument.symbol)
     parts = Parts(
         broker=broker,
         clock=clock,
-        schedule=Schedule(TIMEFRAME, instrument.sessions, clock, limits, daemon),
+        schedule=schedule,
         feed=BarFeed(store, broker, instrument, TIMEFRAME, lookback_ms=forecaster.lookback_ms),
         forecaster=forecaster,
+        watch=watch,
         observer=Observer(
-            broker, resolver, instrument,
-            strategy_id=daemon.strategy_id, day_zone=trade.decision.timezone,
+            broker, resolver, watch, books, instrument, day_zone=trade.decision.timezone
         ),
         resolver=resolver,
         dispatcher=dispatcher,
         journal=journal,
+        missed=MissedBars(journal, schedule, forecaster, instrument.symbol),
+        outage=Outage(
+            clock, journal, reporter, pager,
+            holds=lambda: bool(books.book.held), require_bridge=require_bridge,
+        ),
         reporter=reporter,
         stop=stop,
-        require_bridge=require_bridge,
+        accepted=accepted,
     )  # fmt: skip
     return Bot(parts, instrument.symbol, TIMEFRAME, trade.decision, daemon)

@@ -101,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--override", action="append", default=[], metavar="KEY=VALUE",
         help="a setting for this run, e.g. prediction.gate=fixed (repeatable)")  # fmt: skip
     add("--state", type=Path, default=Path("state"), metavar="DIR", help="default: state")
+    add("--accept-account", action="store_true",
+        help="the account that is logged in is the right one from now on")  # fmt: skip
+    add("--accept-spec", action="store_true",
+        help="the symbol's changed terms were looked at and are accepted")  # fmt: skip
     add("--quiet", action="store_true", help="no line per bar")
     add("--why", type=_instant_ms, metavar="TIME", help="the reasons of the bars around TIME (UTC)")
     paper = parser.add_argument_group("paper trading")

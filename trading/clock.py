@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from broker.client.paper_control import PaperControl
+from broker.contract.errors import BrokerError
 
 _SLICE_S = 0.25
 _READ_EVERY_MS = 3_600_000
@@ -47,20 +48,27 @@ class Clock(Protocol):
         ...
 
     def pause(self, seconds: float) -> None:
-        """Lets `seconds` of the host's time pass, e.g. before asking an absent bridge again."""
+        """Lets `seconds` of this clock's time pass, e.g. before asking an absent bridge again."""
         ...
 
 
 class WallClock:
-    """The host's clock, corrected by the broker's, which is read anew every hour."""
+    """The host's clock, corrected by the broker's, which is read anew every hour.
+
+    A bridge's clock that differs by more than `most_ms` (its machine may have lost the time) is
+    not followed: the host's is right, and the health check names the difference.
+    """
 
     lock_step = False
     beats = True
     end_ms = None
 
-    def __init__(self, broker_now_ms: Callable[[], int], stop: StopFlag) -> None:
+    def __init__(
+        self, broker_now_ms: Callable[[], int], stop: StopFlag, *, most_ms: int | None = None
+    ) -> None:
         """Raises `BrokerError` if the broker's clock cannot be read."""
         self._broker_now_ms = broker_now_ms
+        self._most_ms = most_ms
         self._stop = stop
         self._ahead_ms, self._read_ms = self._compare()
 
@@ -82,7 +90,10 @@ class WallClock:
         asked_ms = _host_ms()
         broker_ms = self._broker_now_ms()
         answered_ms = _host_ms()
-        return broker_ms - (asked_ms + answered_ms) // 2, answered_ms
+        ahead_ms = broker_ms - (asked_ms + answered_ms) // 2
+        if self._most_ms is not None and abs(ahead_ms) > self._most_ms:
+            ahead_ms = 0
+        return ahead_ms, answered_ms
 
 
 class PaperClock:
@@ -119,7 +130,15 @@ class PaperClock:
         return self._now_ms
 
     def pause(self, seconds: float) -> None:
-        pause(self._stop, seconds)
+        """Simulated time; the host's where the simulation cannot be reached or is at its end."""
+        before_ms = self._now_ms
+        try:
+            self.wait_until(before_ms + round(seconds * 1000))
+        except BrokerError:
+            pause(self._stop, seconds)
+            return
+        if self._now_ms == before_ms:
+            pause(self._stop, seconds)
 
     def _within_slice(self, target_ms: int) -> int:
         if self._speed is None:

@@ -54,6 +54,9 @@ class LineView:
             self._print(text or "the bridge answers again")
             self._trouble = text
 
+    def page(self, text: str) -> None:
+        self._print(f"! {text}")
+
     def closed(self) -> None: ...
 
     def finished(self, text: str, summary: Mapping[str, Any]) -> None:
@@ -99,6 +102,10 @@ class LiveView:
 
     def trouble(self, text: str) -> None:
         self._trouble = text
+        self._draw(now=True)
+
+    def page(self, text: str) -> None:
+        self._events.append(f"! {text}")
         self._draw(now=True)
 
     def finished(self, text: str, summary: Mapping[str, Any]) -> None:

@@ -54,6 +54,10 @@ class LogReporter:
             self._trouble = text
         self._view.trouble(text)
 
+    def page(self, text: str) -> None:
+        self._log.error("page %s", fields(text=text))
+        self._view.page(text)
+
     def closed(self) -> None:
         self._view.closed()
 

@@ -1,68 +1,76 @@
-"""What the broker says at a close: a snapshot, the symbol's terms, our trades' story so far."""
+"""What the broker says in one cycle: health, snapshot, terms, our trades' story so far."""
 
 from dataclasses import dataclass, replace
 
 from broker.contract.messages import Account, Deal, Snapshot, SymbolSpec
 from broker.contract.port import Broker
 from market.instrument import Instrument
+from trading.bookkeeper import Bookkeeper
 from trading.decision.guards import local_midnight_ms
 from trading.decision.records import DecisionInput, MarketView
 from trading.execution.resolve import Resolver
 from trading.forecaster import BarForecast
-from trading.journal import Journal
-from trading.views import TradeBook, decision_input, instrument_view, open_trades
+from trading.views import decision_input, instrument_view, open_trades
+from trading.watch import HealthWatch
 
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
-_ADOPT_DEALS_OF_MS = 30 * _DAY_MS
+_DAY_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the broker said at one close. `unsettled`: client ids whose outcome is not known."""
+    """What the broker said in one cycle.
+
+    `unsettled`: client ids whose outcome is not known; `halts`: why nothing may be opened.
+    """
 
     snapshot: Snapshot
     spec: SymbolSpec
-    new_deals: tuple[Deal, ...]
     unsettled: tuple[str, ...]
+    halts: tuple[str, ...]
 
 
 class Observer:
-    """Reads the broker once a bar and folds its deals into our trades."""
+    """Reads the broker in every cycle, in one order: health, open intents, terms, snapshot, deals.
+
+    Another account than the pinned one is not asked about intents, and its deals and positions
+    are not taken in.
+    """
 
     def __init__(
         self,
         broker: Broker,
         resolver: Resolver,
+        watch: HealthWatch,
+        books: Bookkeeper,
         instrument: Instrument,
         *,
-        strategy_id: int,
         day_zone: str,
     ) -> None:
         self._broker = broker
         self._resolver = resolver
+        self._watch = watch
+        self.books = books
         self._instrument = instrument
         self._day_zone = day_zone
-        self.book = TradeBook(strategy_id)
-        self._deals_from_ms = 0
-        self._known_deals: frozenset[int] = frozenset()
 
-    def recover(self, journal: Journal, *, from_ms: int, handled_ms: int | None) -> None:
-        """Brings back the trades that the journal knows, and where to go on reading deals."""
-        known = journal.deals()
-        self.book.add(known)
-        self._known_deals = frozenset(deal.ticket for deal in known)
-        since_ms = from_ms - _ADOPT_DEALS_OF_MS if handled_ms is None else handled_ms - _DAY_MS
-        self._deals_from_ms = since_ms
-
-    def observe(self, now_ms: int) -> Seen:
-        """Raises `BrokerError` where the broker cannot be read; nothing has changed then."""
-        unsettled = self._resolver.resolve(now_ms)
+    def look(self, now_ms: int, *, at_close: bool) -> Seen:
+        """Raises `BrokerError` where the broker cannot be read; the books are unchanged then."""
         symbol = self._instrument.symbol
+        unsettled = self._resolver.resolve(now_ms) if self._watch.ask() else ()
         spec = self._broker.symbol(symbol)
         snapshot = self._broker.snapshot(symbol)
-        deals = self._broker.deals(from_ms=self._deals_from_ms, to_ms=now_ms + _DAY_MS)
-        return Seen(snapshot, spec, self._fold(deals, snapshot, now_ms), unsettled)
+        from_ms = self.books.deals_from_ms(now_ms, wide=self._watch.rebooted)
+        deals = self._broker.deals(from_ms=from_ms, to_ms=now_ms + _DAY_MS)
+        verdict = self._watch.judge(snapshot, spec, now_ms, at_close=at_close)
+        if not verdict.breaks("account"):
+            healthy = not verdict.breaks("not_connected")
+            self.books.take_in(snapshot, deals, now_ms, healthy=healthy)
+        own = replace(snapshot, positions=self.books.own_positions(snapshot))
+        return Seen(own, spec, unsettled, verdict.reasons)
+
+    def new_deals(self) -> tuple[Deal, ...]:
+        """Deals seen since the last call."""
+        return self.books.new_deals()
 
     def decision_input(
         self, market: MarketView, forecast: BarForecast, seen: Seen
@@ -75,34 +83,25 @@ class Observer:
         )  # fmt: skip
         now = decision_input(
             market, forecast.forecast, forecast.missing_feature, seen.snapshot, instrument,
-            self.book, day_zone=self._day_zone,
+            self.books.book, day_zone=self._day_zone,
             session_open=self._instrument.sessions.is_open(market.close_ms),
         )  # fmt: skip
-        if not seen.unsettled:
+        if not (seen.unsettled or seen.halts):
             return now
         unknown = tuple(f"intent {client_id}: outcome unknown" for client_id in seen.unsettled)
-        return replace(now, unsettled=now.unsettled + unknown)
+        return replace(now, unsettled=now.unsettled + unknown, halts=seen.halts)
 
     def day_profit(self, snapshot: Snapshot, now_ms: int) -> float:
         """Closed and open profit since the local midnight; for the eye, not for a decision."""
         midnight_ms = local_midnight_ms(now_ms, self._day_zone)
-        held = open_trades(snapshot.positions, self.book.strategy_id)
+        book = self.books.book
+        held = open_trades(snapshot.positions, book.strategy_id)
         closed = 0.0
-        for trade in reversed(self.book.closed):
+        for trade in reversed(book.closed):
             if trade.closed_ms < midnight_ms:
                 break
             closed += trade.net_profit
         return closed + sum(trade.profit + trade.swap for trade in held)
-
-    def _fold(self, deals: tuple[Deal, ...], snapshot: Snapshot, now_ms: int) -> tuple[Deal, ...]:
-        new = tuple(deal for deal in deals if deal.ticket not in self._known_deals)
-        self.book.add(new)
-        self._known_deals = frozenset(deal.ticket for deal in deals)
-        held = open_trades(snapshot.positions, self.book.strategy_id)
-        if not self.book.unsettled(held):
-            # A deal may reach the history late, but not once positions and deals agree.
-            self._deals_from_ms = now_ms - _HOUR_MS
-        return new
 
     def _commission_per_lot(self, account: Account) -> float:
         """Per side, in the account's units: a cent account counts a hundred to the dollar."""

@@ -11,7 +11,8 @@ from trading.settings import DaemonSettings
 # A bar that is not there at its close: our clock may be a little ahead, or the bar is late.
 _SOON_MS = 10_000
 _SOON_POLL_MS = 1_000
-_LATE_POLL_MS = 5_000
+_LATE_POLL_MS = 3_000
+_WORK_MS = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +77,24 @@ class Schedule:
             or (end_ms is not None and self.next_close_ms > end_ms)
         )
 
-    def next_wake_ms(self) -> int:
-        """The next close, or a beat before it; while a bar is late, a poll from now."""
-        if not self._clock.beats:
-            return self.next_close_ms
+    def next_wake_ms(self, *, open_work: bool = False) -> int:
+        """The next close, or a beat before it; while a bar is late, a poll from now.
+
+        With `open_work` (an outcome to learn, a stop to set, a close to finish) no wait before the
+        close is longer than 3 s, at any speed.
+        """
         now_ms = self._clock.now_ms()
         if now_ms < self.next_close_ms:
-            return min(self.next_close_ms, now_ms + self._daemon.beat_ms)
-        if self._clock.lock_step:
-            return now_ms
+            return min(self.next_close_ms, now_ms + self._beat_ms(open_work))
+        if self._clock.lock_step or not self._clock.beats:
+            return max(now_ms, self.next_close_ms)
         soon = now_ms - self.next_close_ms < _SOON_MS
         return now_ms + (_SOON_POLL_MS if soon else _LATE_POLL_MS)
+
+    def _beat_ms(self, open_work: bool) -> int:
+        if open_work:
+            return min(_WORK_MS, self._daemon.beat_ms)
+        return self._daemon.beat_ms if self._clock.beats else self._bar_ms
 
     def pending(self, window: Bars, now_ms: int) -> Pending:
         """What has closed since the last handled bar. Only the newest can be decided, and only
@@ -96,7 +104,7 @@ class Schedule:
             return Pending(first, last, False)
         newest_ms = int(window.open_ms[-1])
         wanted = self._limits.to_ms is None or newest_ms < self._limits.to_ms
-        return Pending(first, last, wanted and self.late_ms(newest_ms, now_ms) <= self._allowed_ms)
+        return Pending(first, last, wanted and self.late_ms(newest_ms, now_ms) <= self.allowed_ms)
 
     def late_ms(self, open_ms: int, now_ms: int) -> int:
         """How long ago the bar that opened at `open_ms` closed."""
@@ -115,9 +123,10 @@ class Schedule:
         return (
             self._clock.lock_step
             or not self._sessions.is_open(self.next_open_ms)
-            or self.late_ms(self.next_open_ms, now_ms) > self._allowed_ms
+            or self.late_ms(self.next_open_ms, now_ms) > self.allowed_ms
         )
 
     @property
-    def _allowed_ms(self) -> int:
+    def allowed_ms(self) -> int:
+        """How long after its close a bar may still be decided."""
         return self._daemon.act_within_ms

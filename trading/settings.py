@@ -2,13 +2,17 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trading.health import HealthLimits
+
 
 class DaemonSettings(BaseModel):
     """Key `daemon`.
 
     `beat_s`: how often the daemon looks at the broker between closes. `strategy_id`: the upper
     half of every order's magic number. `act_within_s`: how long after its close a bar may still
-    be decided, and its orders sent; both in the broker's time.
+    be decided, and its orders sent; both in the broker's time. Entries halt while the last quote of
+    an open session is older than `max_tick_age_s`, or the bridge's clock off by more than
+    `max_clock_skew_ms`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -16,10 +20,16 @@ class DaemonSettings(BaseModel):
     beat_s: float = Field(default=60.0, gt=0.0, le=900.0)
     strategy_id: int = Field(default=7719, ge=1, le=65535)
     act_within_s: float = Field(default=300.0, gt=0.0, le=900.0)
+    max_tick_age_s: float = Field(default=120.0, gt=0.0, le=3600.0)
+    max_clock_skew_ms: int = Field(default=1500, gt=0, le=60_000)
 
     @property
     def beat_ms(self) -> int:
         return round(self.beat_s * 1000)
+
+    @property
+    def health_limits(self) -> HealthLimits:
+        return HealthLimits(round(self.max_tick_age_s * 1000), self.max_clock_skew_ms)
 
     @property
     def act_within_ms(self) -> int:

@@ -21,6 +21,7 @@ from market.server_clock import ServerClock
 from market.store import BarStore
 from market.timeframe import Timeframe
 from tests.builders import MONDAY_MS, make_bars
+from trading.bookkeeper import Bookkeeper
 from trading.bot import Bot, Parts
 from trading.clock import StopFlag
 from trading.decision.records import Forecast
@@ -30,10 +31,15 @@ from trading.execution.resolve import Resolver
 from trading.feed import BarFeed
 from trading.forecaster import BarForecast
 from trading.journal import Journal
+from trading.missed import MissedBars
 from trading.observer import Observer
+from trading.outage import Outage
+from trading.pager import JournalPager
+from trading.pins import Accepted
 from trading.report import BarReport, Silent
 from trading.schedule import RunLimits, Schedule
 from trading.settings import DaemonSettings
+from trading.watch import HealthWatch
 
 BAR_MS = Timeframe.M15.ms
 FIRST_ROW = 5300  # ATR and EMA need two whole blocks of 2,560 bars before it
@@ -158,6 +164,7 @@ class Recorder(Silent):
         self.bars: list[BarReport] = []
         self.beats: list[Snapshot] = []
         self.troubles: list[str] = []
+        self.pages: list[str] = []
 
     def bar(self, report: BarReport) -> None:
         self.bars.append(report)
@@ -171,6 +178,9 @@ class Recorder(Silent):
     def trouble(self, text: str) -> None:
         self.troubles.append(text)
 
+    def page(self, text: str) -> None:
+        self.pages.append(text)
+
 
 @dataclass
 class Desk:
@@ -183,6 +193,7 @@ class Desk:
     stop_after: int | None = None
     clock: Any = None
     decision: DecisionSettings = field(default_factory=DecisionSettings)
+    accepted: Accepted = Accepted()  # noqa: RUF009
 
     def __post_init__(self) -> None:
         self.native = NativeBroker(
@@ -201,6 +212,12 @@ class Desk:
     def _bot(self) -> Bot:
         dispatcher = Dispatcher(self.broker, self.journal, dry=self.dry)
         resolver = Resolver(self.broker, self.journal, dispatcher)
+        pager = JournalPager(self.journal, self.reporter, self.clock)
+        watch = HealthWatch(
+            self.broker, self.clock, self.journal, pager, limits=DAEMON.health_limits,
+            sessions=BTC.sessions, strategy_id=DAEMON.strategy_id,
+        )  # fmt: skip
+        books = Bookkeeper(self.journal, pager, strategy_id=DAEMON.strategy_id, symbol="BTCUSD")
         parts: Mapping[str, Any] = {
             "broker": self.broker, "clock": self.clock, "journal": self.journal,
             "reporter": self.reporter, "stop": self.stop, "dispatcher": dispatcher,
@@ -212,10 +229,19 @@ class Desk:
                 self.store, self.broker, BTC, Timeframe.M15,
                 lookback_ms=self.forecaster.lookback_ms,
             ),
+            "watch": watch, "accepted": self.accepted,
             "observer": Observer(
-                self.broker, resolver, BTC, strategy_id=DAEMON.strategy_id, day_zone="Asia/Jakarta"
+                self.broker, resolver, watch, books, BTC, day_zone="Asia/Jakarta"
+            ),
+            "outage": Outage(
+                self.clock, self.journal, self.reporter, pager,
+                holds=lambda: bool(books.book.held),
             ),
         }  # fmt: skip
+        parts = {
+            **parts,
+            "missed": MissedBars(self.journal, parts["schedule"], self.forecaster, "BTCUSD"),
+        }
         return Bot(Parts(**parts), "BTCUSD", Timeframe.M15, self.decision, DAEMON)
 
     def run(self) -> "Desk":

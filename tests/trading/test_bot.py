@@ -119,19 +119,31 @@ def test_bridge_that_is_away_at_start_stops_the_start(desk: MakeDesk) -> None:
         absent.run()
 
 
-def test_unknown_outcome_freezes_entries_until_the_broker_has_answered(desk: MakeDesk) -> None:
+def test_unknown_outcome_is_asked_about_every_few_seconds_until_it_is_settled(
+    desk: MakeDesk,
+) -> None:
     shaken = desk(bars=12)
     shaken.broker.fail("send", OutcomeUnknown("no answer in time"))
     shaken.run()
-    first, *later = [parse_decision(line) for line in shaken.lines]
+    client_id = shaken.broker.sent[0]
+    assert shaken.journal.intent_state(client_id) is IntentState.NOT_EXECUTED
+    ((_, unknown_ms, _),) = shaken.journal.events("order_unknown")
+    ((_, settled_ms, _),) = shaken.journal.events("order_not_executed")
+    assert 120_000 <= settled_ms - unknown_ms <= 123_000
+    assert len(shaken.broker.sent) > 1, "after two silent looks entries are allowed again"
+    assert len(set(shaken.broker.sent)) == len(shaken.broker.sent)
+
+
+def test_unknown_outcome_freezes_entries(desk: MakeDesk) -> None:
+    shaken = desk(bars=12)
+    shaken.broker.fail("send", OutcomeUnknown("no answer in time"))
+    shaken.reporter.on_bar = lambda _: _switch_algo_trading_off_once_sent(shaken)
+    shaken.run()
     sent_row = next(row for row, line in enumerate(shaken.lines) if parse_decision(line).intents)
     frozen = parse_decision(shaken.lines[sent_row + 1])
     assert not frozen.intents
     assert any("outcome unknown" in str(denial.observed) for denial in frozen.denials)
-    assert shaken.journal.intent_state(shaken.broker.sent[0]) is IntentState.NOT_EXECUTED
-    assert len(shaken.broker.sent) > 1, "after two silent looks entries are allowed again"
-    assert len(set(shaken.broker.sent)) == len(shaken.broker.sent)
-    assert first.symbol == later[-1].symbol
+    assert len(shaken.broker.sent) == 1
 
 
 def test_unknown_outcome_that_was_executed_is_adopted_and_never_sent_again(desk: MakeDesk) -> None:
@@ -195,6 +207,10 @@ def test_beats_between_closes_only_look(desk: MakeDesk) -> None:
     lines = watched.lines
     (watched.folder / "journal.sqlite").rename(watched.folder / "beats.sqlite")
     assert desk(bars=5).run().lines == lines
+
+
+def _switch_algo_trading_off_once_sent(desk: Desk) -> None:
+    desk.terminal.desk.client_allows = not desk.broker.sent
 
 
 def _die() -> None:

@@ -1,0 +1,32 @@
+"""Bars that closed while nobody looked: no decision, but a reason, and margins that count."""
+
+from market.bars import Bars
+from trading.forecaster import Forecaster
+from trading.journal import Journal
+from trading.schedule import Schedule
+
+
+class MissedBars:
+    """Passes bars over that are too late to decide."""
+
+    def __init__(
+        self, journal: Journal, schedule: Schedule, forecaster: Forecaster, symbol: str
+    ) -> None:
+        self._journal = journal
+        self._schedule = schedule
+        self._forecaster = forecaster
+        self._symbol = symbol
+
+    def pass_over(self, window: Bars, missed: slice, now_ms: int) -> None:
+        """The window's rows `missed` get no decision."""
+        if missed.start == missed.stop:
+            return
+        self._forecaster.skip(window.rows(0, missed.stop), missed.start)
+        for open_ms in window.open_ms[missed].tolist():
+            self._journal.missed(self._symbol, open_ms, now_ms, self._why(open_ms, now_ms))
+            self._schedule.handled(open_ms)
+
+    def _why(self, open_ms: int, now_ms: int) -> str:
+        late_s = self._schedule.late_ms(open_ms, now_ms) / 1000
+        allowed_s = self._schedule.allowed_ms / 1000
+        return f"seen {late_s:.0f} s after its close; {allowed_s:g} s are allowed"
