@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from dotenv import dotenv_values
 from rich.console import Console
 
-from broker.client.rest import RestBroker
+from broker.client.connect import BridgeClient, connect
 from market.store import BarStore
 from trading.assemble import TIMEFRAME, assemble
-from trading.clock import WallClock
+from trading.clock import StopFlag, WallClock
 from trading.journal import Journal
 from trading.model import load_model
 from trading.paper_command import trade_of
+from trading.pins import Accepted
 from trading.schedule import RunLimits
 from trading.session import Session, reporter_of, stop_on_signals
 from trading.state_folder import LIVE_ACCOUNT, StateFolder
@@ -36,8 +37,8 @@ def run_live(given: argparse.Namespace) -> int:
         paths = paths.in_folder(given.models)
     predictor = load_model(paths, settings.ml.features, settings.symbol)
     stop = stop_on_signals()
-    broker = RestBroker(settings.bridge, bridge_token())
-    clock = WallClock(lambda: broker.health().utc_msc, stop)
+    broker = connect(settings.bridge, bridge_token())
+    clock = _clock(broker, stop, settings.daemon.max_clock_skew_ms)
     trade = trade_of(settings)
     with ExitStack() as held:
         name = f"live-{given.account or LIVE_ACCOUNT}" + ("-dry" if given.dry else "")
@@ -50,6 +51,7 @@ def run_live(given: argparse.Namespace) -> int:
             trade, broker=broker, clock=clock, stop=stop, reporter=reporter, journal=journal,
             store=store, predictor=predictor, dry=given.dry,
             limits=RunLimits(from_ms=TIMEFRAME.floor_ms(clock.now_ms())),
+            accepted=Accepted(given.accept_account, given.accept_spec),
         )  # fmt: skip
         Session(bot, trade, broker, clock, journal, store, reporter, "").run(
             _headline(settings, dry=given.dry), None
@@ -60,6 +62,12 @@ def run_live(given: argparse.Namespace) -> int:
 def bridge_token() -> str:
     """From the environment, else from `.env`; empty where neither has one."""
     return os.environ.get(TOKEN_VARIABLE) or dotenv_values(Path(".env")).get(TOKEN_VARIABLE) or ""
+
+
+def _clock(broker: BridgeClient, stop: StopFlag, most_ms: int) -> WallClock:
+    """A paper bridge that runs in real time has its own date; a live one only its own error."""
+    is_paper = broker.health().mode == "paper"
+    return WallClock(lambda: broker.health().utc_msc, stop, most_ms=None if is_paper else most_ms)
 
 
 def _headline(settings: "Settings", *, dry: bool) -> str:
