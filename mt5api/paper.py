@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from broker.native import NativeBroker
+from broker.simulator.faults.plan import FaultPlan
+from broker.simulator.faults.terminal import FaultyTerminal, bridge_clock
 from broker.simulator.native import NativeTerminal
 from broker.simulator.settings import PaperSettings
 from broker.simulator.terminal import SimulatedTerminal
@@ -20,6 +22,7 @@ from mt5api.paper_clock import PaperClock
 
 _STATE_FILE = "terminal.sqlite"
 _KEYS_FILE = "keys.sqlite"
+_FOR_EVER_MS = 1 << 62
 
 
 class PaperError(ValueError):
@@ -102,19 +105,27 @@ def read_spec(path: Path) -> PaperSpec:
 class PaperBridge:
     """The pieces of a paper bridge, from which `mt5api.paper_app` builds the application.
 
-    `mt5`: the terminal with the MetaTrader5 package's functions; `broker`: the port over it.
+    `mt5`: the terminal with the MetaTrader5 package's functions, behind the plan of `faults`;
+    `broker`: the port over it.
     """
 
     spec: PaperSpec
     terminal: SimulatedTerminal
-    mt5: NativeTerminal
+    mt5: FaultyTerminal
     broker: NativeBroker
     clock: PaperClock
+    faults: FaultPlan
+    keys: IntentKeys
     state_file: Path
 
     def save(self) -> None:
         """Keeps the terminal's ledger and clock; a killed process goes on from here."""
         self.terminal.save(self.state_file)
+
+    def forget_intents(self) -> None:
+        """No intent was ever sent: for a venue that starts again."""
+        self.keys.forget_before(_FOR_EVER_MS)
+        self.broker.restarted()
 
 
 def open_paper(spec: PaperSpec) -> PaperBridge:
@@ -123,7 +134,8 @@ def open_paper(spec: PaperSpec) -> PaperBridge:
     Raises `SnapshotError` where the folder belongs to another run, `BarsError` or `SourceError`
     for a bad market, `PaperError` for a start outside it.
     """
-    terminal = _terminal(spec, _bars(spec))
+    plan = FaultPlan(spec.paper.seed)
+    terminal = _terminal(spec, _bars(spec), plan)
     spec.state_dir.mkdir(parents=True, exist_ok=True)
     state_file = spec.state_dir / _STATE_FILE
     continues = state_file.exists()
@@ -131,18 +143,20 @@ def open_paper(spec: PaperSpec) -> PaperBridge:
         terminal.restore(state_file)
     else:
         terminal.save(state_file)
-    mt5 = NativeTerminal(terminal)
+    mt5 = FaultyTerminal(NativeTerminal(terminal), plan)
+    keys = _keys(spec.state_dir / _KEYS_FILE, continues=continues)
     broker = NativeBroker(
         mt5,
         ServerClock(spec.paper.server_timezone),
-        now_ms=lambda: terminal.now_ms,
+        now_ms=bridge_clock(plan),
         mode="paper",
         sessions={spec.symbol: instrument(spec.symbol).sessions},
-        intents=_keys(spec.state_dir / _KEYS_FILE, continues=continues),
+        intents=keys,
     )
-    broker.symbol(spec.symbol)
+    with plan.asleep():
+        broker.symbol(spec.symbol)
     clock = PaperClock(terminal, spec.speed)
-    return PaperBridge(spec, terminal, mt5, broker, clock, state_file)
+    return PaperBridge(spec, terminal, mt5, broker, clock, plan, keys, state_file)
 
 
 def _keys(path: Path, *, continues: bool) -> IntentKeys:
@@ -166,7 +180,7 @@ def _bars(spec: PaperSpec) -> Bars:
     return bars.between(from_ms, to_ms)
 
 
-def _terminal(spec: PaperSpec, bars: Bars) -> SimulatedTerminal:
+def _terminal(spec: PaperSpec, bars: Bars, faults: FaultPlan) -> SimulatedTerminal:
     if len(bars) == 0 or not int(bars.open_ms[0]) < spec.start_ms <= int(bars.close_ms[-1]):
         came = f"{len(bars)} bars"
         if len(bars):
@@ -183,4 +197,5 @@ def _terminal(spec: PaperSpec, bars: Bars) -> SimulatedTerminal:
         seed=spec.paper.seed,
         slippage_points=spec.paper.slippage_points,
         server_zone=spec.paper.server_timezone,
+        faults=faults,
     )

@@ -49,9 +49,7 @@ class NativeBroker(TerminalReader):
     ) -> None:
         super().__init__(mt5, server_clock, now_ms=now_ms, mode=mode, sessions=sessions)
         self._store = intents or IntentMemory()
-        self._intents = SentIntents(
-            self._store, now_ms, self._found_result, self._marks_at_the_venue
-        )
+        self._intents = self._sent_intents()
 
     @one_at_a_time
     def send(self, request: OrderRequest) -> TradeResult:
@@ -117,6 +115,15 @@ class NativeBroker(TerminalReader):
     def has_answer(self, client_id: str) -> bool:
         """Whether this intent's answer is known, so that sending it again replays it."""
         return self._intents.result(client_id) is not None
+
+    @one_at_a_time
+    def restarted(self) -> None:
+        """As a new process over the same store of intents would be."""
+        super().restarted()
+        self._intents = self._sent_intents()
+
+    def _sent_intents(self) -> SentIntents:
+        return SentIntents(self._store, self._now_ms, self._found_result, self._marks_at_the_venue)
 
     def answered(self, client_id: str, body: object) -> TradeResult | None:
         """The known answer to a request, without the terminal. `body`: the `OrderRequest`, or

@@ -65,11 +65,18 @@ class TerminalReader:
         self._mt5 = mt5
         self._now_ms = now_ms
         self._time = records.ServerTime(server_clock, now_ms)
-        self._sessions = sessions or {}
+        self._sessions = {} if sessions is None else sessions
         self._lock = threading.RLock()
         self._selected: dict[str, None] = {}
+        self.boot_id = str(uuid.uuid4())
+        self._started_s = time.monotonic()
+
+    @one_at_a_time
+    def restarted(self) -> None:
+        """As a new process would be: another boot id, and nothing learned from the terminal."""
         self._boot_id = str(uuid.uuid4())
         self._started_s = time.monotonic()
+        self._selected.clear()
 
     def now_ms(self) -> int:
         """The venue's clock, epoch ms UTC."""
@@ -81,7 +88,7 @@ class TerminalReader:
         now_ms, offset_s = self._now_ms(), self._time.offset_s()
         return health_of(
             self._mt5.terminal_info(), self._mt5.account_info(), mode=self.mode,
-            boot_id=self._boot_id, uptime_s=round(time.monotonic() - self._started_s, 3),
+            boot_id=self.boot_id, uptime_s=round(time.monotonic() - self._started_s, 3),
             market=tuple(self._market_health(symbol, now_ms) for symbol in self._selected),
             utc_msc=now_ms, utc_offset_s=offset_s,
         )  # fmt: skip

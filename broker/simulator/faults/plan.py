@@ -1,6 +1,7 @@
 """Which faults act when. Nothing here is random twice: draws are keyed by fault and call number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -92,6 +93,15 @@ class FaultPlan:
         """Ends all faults. What they did stays done."""
         self.faults.clear()
         self._changed()
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """While it lasts no fault acts on calls, and none is counted."""
+        names, self.names = self.names, frozenset()
+        try:
+            yield
+        finally:
+            self.names = names
 
     def active(self) -> tuple[ActiveFault, ...]:
         """All faults with their counts."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from broker.simulator.faults.calls import Call, call_of
+from broker.simulator.faults.calls import REQUEST, Call, call_of
 from broker.simulator.faults.failures import TIMEOUT, Error, failure
 from broker.simulator.faults.market import MarketFaults
 from broker.simulator.faults.plan import FaultPlan
@@ -11,6 +11,23 @@ from broker.simulator.faults.sending import Sending
 from broker.simulator.faults.shown import Shown
 from broker.simulator.faults.specs import SymbolFaults
 from broker.simulator.native import NativeTerminal
+
+_NOBODYS = Call("", "")
+
+
+def bridge_clock(plan: FaultPlan) -> Callable[[], int]:
+    """The clock of the machine that the bridge runs on: the venue's, unless a fault skews it."""
+
+    def now_ms() -> int:
+        fault = plan.standing("clock_skew", REQUEST.get())
+        if fault is None:
+            return plan.now_ms
+        call = REQUEST.get()
+        if call is None or fault.name not in call.acted:
+            plan.note(fault, call)
+        return plan.now_ms + fault.int_of("ms")
+
+    return now_ms
 
 
 class FaultyTerminal:
@@ -135,20 +152,20 @@ class FaultyTerminal:
         request: dict[str, Any] | None = None,
     ) -> Any:  # fmt: skip
         """The answer of a function that changes nothing; None where a fault makes it fail."""
-        call = call_of(function, symbol, request)
-        if self._plan.names:
-            self.market.called(call)
-            failed = failure(self._plan, call)
-            if failed is not None:
-                self._error = failed[0]
-                return None
         self._error = None
+        if not self._plan.names:
+            return ask(_NOBODYS)
+        call = call_of(function, symbol, request)
+        self.market.called(call)
+        failed = failure(self._plan, call)
+        if failed is not None:
+            self._error = failed[0]
+            return None
         return ask(call)
 
     def _begin(self, function: str, begin: Callable[[], bool]) -> bool:
-        call = call_of(function)
         there = bool(self._asked(function, "", lambda _: begin()))
-        if there and self._plan.acting("init_timeout_but_ok", call):
+        if there and self._plan.acting("init_timeout_but_ok", call_of(function)):
             self._error = TIMEOUT
             return False
         return there
