@@ -15,10 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.columns import DecidedBars
-from backtest.venue import Venue
+from backtest.columns import DecidedBars, RowReader
+from backtest.venue import Venue, trade_result
 from broker.contract.constants import DealType
 from broker.contract.messages import Deal, OrderRequest
+from broker.simulator.records import SendResult
 from broker.simulator.settings import PaperSettings
 from broker.simulator.terminal import SimulatedTerminal
 from market.instrument import Instrument
@@ -54,11 +55,17 @@ class BacktestRun:
         self.session_open = rules.instrument.sessions.are_open(bars.close_ms).tolist()
         self.venue = _opened(bars, rules)
         self.sent: dict[int, tuple[OrderRequest, ...]] = {}
-        self.settlements: list[Settlement] = []
+        self._rows = RowReader(bars)
+        self._answers: list[tuple[OrderRequest, SendResult, int]] = []
 
     @property
     def deals(self) -> tuple[Deal, ...]:
         return self.venue.deals()
+
+    @property
+    def settlements(self) -> list[Settlement]:
+        """What became of each request, in the order sent."""
+        return [settle(of, trade_result(answer, of, at)) for of, answer, at in self._answers]
 
     @property
     def initial_balance(self) -> float:
@@ -107,7 +114,7 @@ class BacktestRun:
         return now, decide(now, self.rules.decision, self.verdicts.row(row))
 
     def act(self, row: int, now: DecisionInput, decision: Decision) -> tuple[OrderRequest, ...]:
-        """Plans, sends and settles what was decided."""
+        """Plans and sends what was decided."""
         if not decision.intents:
             return ()
         requests = plan(
@@ -118,23 +125,24 @@ class BacktestRun:
             valid_for_ms=self.rules.valid_for_ms,
             open_trades=now.open_trades,
         )
-        self.settlements += [
-            settle(request, self.venue.send(request, now.quote)) for request in requests
-        ]
+        for request in requests:
+            answer = self.venue.send(request, now.quote)
+            self._answers.append((request, answer, now.market.close_ms))
         self.sent[row] = requests
         return requests
 
     def _input(self, row: int) -> DecisionInput:
         """The snapshot at the close of a row, as the daemon would have read it."""
-        bars, venue = self.bars, self.venue
-        market = bars.market(row)
+        rows, venue = self._rows, self.venue
+        market = rows.market(row)
         venue.advance(market.close_ms)
         venue.read_deals()
         quote, account, mine, terms = venue.state()
+        forecast = rows.forecast(row)
         return assemble(
             market,
-            bars.forecasts.row(row),
-            bars.forecasts.missing_feature(row),
+            forecast,
+            "" if forecast else self.bars.forecasts.missing_feature(row),
             quote,
             account,
             mine,
@@ -152,14 +160,14 @@ def run_backtest(bars: DecidedBars, rules: Rules, *, skip_idle: bool = True) -> 
     """
     run = BacktestRun(bars, rules)
     rows = np.flatnonzero(run.verdicts.denied == 0) if skip_idle else np.arange(len(bars))
-    close_ms = bars.close_ms.tolist()
-    most = rules.decision.max_open_positions
+    close_ms = bars.close_ms.data
+    venue, most = run.venue, rules.decision.max_open_positions
     with _no_collector():
         for row in rows.tolist():
-            run.venue.advance(close_ms[row])
-            if not (skip_idle and run.venue.holds >= most):
+            venue.advance(close_ms[row])
+            if not (skip_idle and venue.holds >= most):
                 run.act(row, *run.decide_at(row))
-    run.venue.advance(close_ms[-1])
+    venue.advance(close_ms[-1])
     return run
 
 

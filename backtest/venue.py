@@ -7,7 +7,7 @@ from broker.simulator.records import SendResult, TradeRequest
 from broker.simulator.terminal import SimulatedTerminal
 from market.instrument import Instrument
 from trading.decision.records import AccountView, InstrumentView, OpenTrade, Quote
-from trading.views import TradeBook, instrument_view, open_trades, quote
+from trading.views import TradeBook, instrument_view, open_trades
 
 
 class Venue:
@@ -21,42 +21,51 @@ class Venue:
         account = terminal.account()
         self._leverage = account.leverage
         self._commission_per_lot = terminal.instruments[symbol].commission_per_lot
+        self.advance = terminal.advance
+        self._positions = terminal.book.positions
+        self._price = terminal.units[symbol].price
+        self._funds = terminal.funds()
+        self._account_now = AccountView(*self._funds)
         self._deals_read = 0
-
-    def advance(self, to_ms: int) -> None:
-        self.terminal.advance(to_ms)
 
     @property
     def holds(self) -> int:
         """How many positions are open."""
-        return len(self.terminal.book.positions)
+        return len(self._positions)
 
     def read_deals(self) -> None:
         """Folds the deals made since the last call."""
         rows = self.terminal.ledger.deals
-        self.book.add(map(self.terminal.deal, rows[self._deals_read :]))
-        self._deals_read = len(rows)
+        if len(rows) > self._deals_read:
+            self.book.add(map(self.terminal.deal, rows[self._deals_read :]))
+            self._deals_read = len(rows)
 
     def state(self) -> tuple[Quote, AccountView, tuple[OpenTrade, ...], InstrumentView]:
         """Quote, account, our open trades and the symbol's terms: one snapshot."""
         terminal = self.terminal
-        tick = terminal.tick(self.symbol)
-        if tick is None:
+        ticks, price = terminal.quote_ticks(self.symbol), self._price
+        if ticks is None:
             raise ValueError(f"{self.symbol}: no quote yet at {terminal.now_ms}")
+        now = Quote(ticks.time_ms, price(ticks.bid), price(ticks.ask))
         held = terminal.positions(self.symbol) if self.holds else ()
         mine = open_trades(held, self.book.strategy_id) if held else ()
-        account = AccountView(terminal.balance, terminal.equity, terminal.margin_free)
         terms = instrument_view(
-            self.spec, tick, self._leverage, commission_per_lot=self._commission_per_lot
+            self.spec, now, self._leverage, commission_per_lot=self._commission_per_lot
         )
-        return quote(tick), account, mine, terms
+        return now, self._account(), mine, terms
 
-    def send(self, request: OrderRequest, seen: Quote) -> TradeResult:
+    def _account(self) -> AccountView:
+        """The account's money; the last record again where nothing moved."""
+        funds = self.terminal.funds()
+        if funds != self._funds:
+            self._funds, self._account_now = funds, AccountView(*funds)
+        return self._account_now
+
+    def send(self, request: OrderRequest, seen: Quote) -> SendResult:
         """Executes a market order at the quote in force; `seen`: the one it was decided on."""
         price = seen.ask if request.type is OrderType.BUY else seen.bid
         ticket = self._ticket(request.position)
-        sent = self.terminal.order_send(_trade_request(request, price, ticket))
-        return _result(sent, request, self.terminal.now_ms)
+        return self.terminal.order_send(_trade_request(request, price, ticket))
 
     def deals(self) -> tuple[Deal, ...]:
         return self.terminal.deals()
@@ -105,36 +114,17 @@ def symbol_spec(instrument: Instrument) -> SymbolSpec:
 
 def _trade_request(request: OrderRequest, price: float, ticket: int) -> TradeRequest:
     return TradeRequest(
-        action=TradeAction.DEAL,
-        symbol=request.symbol,
-        volume=request.volume,
-        type=request.type,
-        price=price,
-        sl=request.sl or 0.0,
-        tp=request.tp or 0.0,
-        deviation=request.deviation or 0,
-        magic=request.magic,
-        comment=request.comment,
-        type_filling=request.type_filling,
-        position=ticket,
-    )
+        TradeAction.DEAL, request.symbol, request.volume, request.type, price, request.sl or 0.0,
+        request.tp or 0.0, request.deviation or 0, request.magic, request.comment,
+        request.type_filling, position=ticket,
+    )  # fmt: skip
 
 
-def _result(sent: SendResult, request: OrderRequest, now_ms: int) -> TradeResult:
+def trade_result(sent: SendResult, request: OrderRequest, now_ms: int) -> TradeResult:
+    """The terminal's answer in the contract's words."""
+    code = sent.retcode
     return TradeResult(
-        retcode=sent.retcode,
-        retcode_name=retcodes.retcode(sent.retcode).name,
-        outcome=retcodes.outcome(sent.retcode),
-        order=sent.order,
-        deal=sent.deal,
-        position=sent.position,
-        volume=sent.volume,
-        price=sent.price,
-        bid=sent.bid,
-        ask=sent.ask,
-        comment=sent.comment,
-        client_id=request.client_id,
-        request_id=sent.request_id,
-        sent_msc=now_ms,
-        done_msc=now_ms,
-    )
+        code, retcodes.retcode(code).name, retcodes.outcome(code), sent.order, sent.deal,
+        sent.position, sent.volume, sent.price, sent.bid, sent.ask, sent.comment,
+        request.client_id, sent.request_id, now_ms, now_ms,
+    )  # fmt: skip

@@ -47,21 +47,25 @@ def grid_prices(prices: NDArray[np.float64], tick_size: float) -> NDArray[np.flo
 
 def floor_ticks(distance: float, tick_size: float) -> int:
     """Whole ticks in a distance, rounded down; a value within 1e-9 of a tick is that tick."""
-    nearest = round(distance / tick_size)
-    if abs(distance / tick_size - nearest) < 1e-9:
-        return nearest
-    return int(distance // tick_size)
+    ticks = distance / tick_size
+    nearest = round(ticks)
+    return nearest if abs(ticks - nearest) < 1e-9 else int(distance // tick_size)
 
 
 def ceil_ticks(distance: float, tick_size: float) -> int:
-    """Whole ticks that cover a distance, rounded up."""
-    return -floor_ticks(-distance, tick_size)
+    """Whole ticks that cover a distance, rounded up; the mirror of `floor_ticks`."""
+    ticks = distance / tick_size
+    nearest = round(ticks)
+    return nearest if abs(ticks - nearest) < 1e-9 else -int(-distance // tick_size)
 
 
 def floor_volume(volume_lots: float, step_lots: float) -> float:
     """The largest multiple of the step that is not above the volume. Never rounds up."""
     numerator, denominator = _ratio(step_lots)
-    steps = int(Decimal(repr(volume_lots)) // exact(step_lots))
+    ratio = volume_lots / step_lots
+    steps = int(ratio)
+    if not 1e-6 < ratio - steps < 1 - 1e-6:  # too near a step for float64 to tell
+        steps = int(Decimal(repr(volume_lots)) // exact(step_lots))
     return steps * numerator / denominator
 
 

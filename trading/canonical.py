@@ -10,10 +10,11 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from broker.contract.messages import Deal
+from trading import canonical_text as text
 from trading.decision.records import (
     AccountView,
     Close,
@@ -35,42 +36,24 @@ _OF_A_DEAL = (
     "time_msc", "type", "entry", "magic", "reason", "volume", "price", "commission", "swap",
     "profit", "fee", "symbol",
 )  # fmt: skip
-_RECORDS = (
-    AccountView, Close, Enter, Forecast, InstrumentView, MarketView, OpenTrade, Quote,
-)  # fmt: skip
-_NAMES: dict[type, tuple[str, ...]] = {
-    record: tuple(field.name for field in fields(record)) for record in _RECORDS
-}
 _ENCODE = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
 
 
 def decision_line(now: DecisionInput, decision: Decision) -> str:
     """One decided bar as one line."""
     order = {trade.position_id: place for place, trade in enumerate(now.open_trades)}
-    market = _plain(now.market)
-    for name in _MAY_BE_NAN:
-        market[name] = None if math.isnan(market[name]) else market[name]
-    return _ENCODE(
-        {
-            "schema": now.schema,
-            "symbol": decision.symbol,
-            "bar": decision.bar_open_ms,
-            "market": market,
-            "forecast": None if now.forecast is None else _plain(now.forecast),
-            "missing_feature": now.missing_feature,
-            "quote": _plain(now.quote),
-            "account": _plain(now.account),
-            "instrument": _plain(now.instrument),
-            "open_trades": [_named_by_place(_plain(trade), order) for trade in now.open_trades],
-            "recent_losses": now.recent_losses,
-            "session_open": now.session_open,
-            "unsettled": now.unsettled,
-            "halts": now.halts,
-            "intents": [_intent_words(intent, order) for intent in decision.intents],
-            "denials": [
-                (denial.rule, denial.observed, denial.limit) for denial in decision.denials
-            ],
-        }
+    trades = map(text.open_trade, now.open_trades, order.values())
+    intents = [text.intent(intent, order) for intent in decision.intents]
+    return text.require_finite(
+        f'{{"account":{text.account(now.account)},"bar":{decision.bar_open_ms},'
+        f'"denials":{text.listed(map(text.denial, decision.denials))},'
+        f'"forecast":{text.forecast(now.forecast)},"halts":{text.words(now.halts)},'
+        f'"instrument":{text.instrument(now.instrument)},"intents":{text.listed(intents)},'
+        f'"market":{text.market(now.market)},"missing_feature":{text.quoted(now.missing_feature)},'
+        f'"open_trades":{text.listed(trades)},"quote":{text.quote(now.quote)},'
+        f'"recent_losses":{now.recent_losses},"schema":{now.schema},'
+        f'"session_open":{"true" if now.session_open else "false"},'
+        f'"symbol":{text.quoted(decision.symbol)},"unsettled":{text.words(now.unsettled)}}}'
     )
 
 
@@ -128,21 +111,6 @@ def sha256_lines(lines: Iterable[str]) -> str:
         digest.update(line.encode())
         digest.update(b"\n")
     return digest.hexdigest()
-
-
-def _plain(record: object) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in _NAMES[type(record)]}
-
-
-def _named_by_place(words: dict[str, Any], order: dict[int, int]) -> dict[str, Any]:
-    words["position_id"] = order[words["position_id"]]
-    return words
-
-
-def _intent_words(intent: Intent, order: dict[int, int]) -> dict[str, Any]:
-    if isinstance(intent, Close):
-        return {"close": _named_by_place(_plain(intent), order)}
-    return {"enter": _plain(intent)}
 
 
 def _intent(words: dict[str, Any]) -> Intent:

@@ -14,6 +14,7 @@ from broker.contract.constants import (
     OrderType,
     PositionType,
 )
+from market.quick import quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Tick:
     flags: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Position:
     """An open position. `identifier` never changes; `ticket` may (swap by re-open, netting)."""
@@ -134,6 +136,7 @@ class Order:
     comment: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Deal:
     """One execution or balance operation. Net of a trade: sum over its `position_id`."""
@@ -164,6 +167,7 @@ class Expect:
     server: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """POST /orders. `position` set means: close (part of) that position.

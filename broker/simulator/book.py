@@ -91,6 +91,10 @@ class Book:
         sides[key] = sides.get(key, 0) + margin
         return _larger_sides(sides)
 
+    def affords(self, symbol: str, side: int, margin: int, fee: int, now_ms: int) -> bool:
+        """Whether equity less a fee (zero or negative) covers all margin and that of one more."""
+        return self.equity(now_ms) + fee >= self.margin_with(symbol, side, margin)
+
     def enter(
         self, symbol: str, side: int, steps: int, price: int, *, sl: int, tp: int, magic: int,
         comment: str, filling: Filling, time_ms: int, watch: Watch, order: OrderRow | None = None,

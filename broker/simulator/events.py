@@ -43,15 +43,20 @@ class Events:
         book = self._book
         first = self._rollovers.next_ms(now_ms)
         for position in book.positions.values():
-            first = min(first, position.watch.next_ms(to_ms))
+            touched_ms = position.watch.next_ms(to_ms)
+            if touched_ms < first:
+                first = touched_ms
         for working in book.orders.values():
             expires_ms = working.row.time_expiration_ms or NEVER
             first = min(first, working.watch.next_ms(to_ms), max(expires_ms, now_ms + 1))
-        return min(first, self._stop_out.next_ms(now_ms, min(to_ms, first)))
+        out_ms = self._stop_out.next_ms(now_ms, to_ms if to_ms < first else first)
+        return out_ms if out_ms < first else first
 
     def _at(self, instant_ms: int) -> None:
         book = self._book
         self._exits(instant_ms, at_open=False)
+        if not (book.positions or book.orders):
+            return
         if book.orders:
             self._triggers(instant_ms, at_open=False)
         self._stop_out.at_interiors(instant_ms)
@@ -66,16 +71,11 @@ class Events:
         self._stop_out.at_first_ticks(instant_ms)
 
     def _exits(self, instant_ms: int, *, at_open: bool) -> None:
-        due = [
-            position
-            for position in self._book.positions.values()
-            if position.watch.next_ms(instant_ms) == instant_ms
-            and position.watch.at_open is at_open
-        ]
-        for position in due:
+        for position in list(self._book.positions.values()):
             watch = position.watch
-            self._close(position, watch.is_stop, watch.fill, instant_ms - (not at_open),
-                        ambiguous=watch.ambiguous)  # fmt: skip
+            if watch.next_ms(instant_ms) == instant_ms and watch.at_open is at_open:
+                self._close(position, watch.is_stop, watch.fill, instant_ms - (not at_open),
+                            ambiguous=watch.ambiguous)  # fmt: skip
 
     def _close(
         self, position: OpenPosition, is_stop: bool, fill: int, stamp_ms: int, *, ambiguous: bool
@@ -84,7 +84,7 @@ class Events:
         name, level, reason = (
             ("sl", position.sl, DealReason.SL) if is_stop else ("tp", position.tp, DealReason.TP)
         )
-        comment = f"[{name} {units.price(level):.{units.instrument.digits}f}]"
+        comment = f"[{name} {units.price(level):{units.price_format}}]"
         self._book.leave(position, position.steps, fill, reason, magic=0, comment=comment,
                          time_ms=stamp_ms, ambiguous=ambiguous)  # fmt: skip
 
@@ -129,8 +129,8 @@ class Events:
     def _has_margin(self, symbol: str, side: int, steps: int, price: int, now_ms: int) -> bool:
         book = self._book
         units = book.units[symbol]
-        needed = book.margin_with(symbol, side, units.margin(steps, price))
-        return book.equity(now_ms) + units.commission(steps) >= needed
+        margin, fee = units.margin(steps, price), units.commission(steps)
+        return book.affords(symbol, side, margin, fee, now_ms)
 
     def _expire(self, instant_ms: int) -> None:
         for working in list(self._book.orders.values()):

@@ -34,8 +34,8 @@ class Feed:
     """The bars of one symbol. Finer bars would make a feed of their own with the same methods."""
 
     __slots__ = (
-        "_quote", "_quote_at_ms", "arrays", "bars", "close", "high", "low", "open", "open_ms",
-        "spread", "step_ms",
+        "_opened", "_opened_at_ms", "_quote", "_quote_at_ms", "arrays", "bars", "close", "high",
+        "low", "open", "open_ms", "spread", "step_ms",
     )  # fmt: skip
 
     def __init__(self, bars: Bars, instrument: Instrument) -> None:
@@ -49,7 +49,9 @@ class Feed:
         self.open_ms = np.ascontiguousarray(bars.open_ms, dtype=np.int64).data
         self.open, self.high, self.low = open_t.data, high_t.data, low_t.data
         self.close, self.spread = close_t.data, spread_t.data
-        self._quote_at_ms = -1
+        # The last answers: several questions are about the same instant.
+        self._opened_at_ms = self._quote_at_ms = -1
+        self._opened = 0
         self._quote: QuoteTicks | None = None
 
     def __len__(self) -> int:
@@ -62,7 +64,10 @@ class Feed:
 
     def opened(self, instant_ms: int) -> int:
         """How many bars have opened at or before an instant."""
-        return bisect_right(self.open_ms, instant_ms)
+        if instant_ms != self._opened_at_ms:
+            self._opened_at_ms = instant_ms
+            self._opened = bisect_right(self.open_ms, instant_ms)
+        return self._opened
 
     def closed(self, instant_ms: int) -> int:
         """How many bars have closed at or before an instant."""
@@ -70,7 +75,7 @@ class Feed:
 
     def spread_before(self, row: int) -> int:
         """The spread in ticks in force at the first tick of a row."""
-        return self.spread[row - 1] if row > 0 else self.spread[row]
+        return self.spread[row - 1 if row else 0]
 
     def ahead(self, instant_ms: int) -> tuple[int, bool]:
         """First row with an event after an instant, and whether its first tick is over."""

@@ -60,7 +60,13 @@ class TradingDesk:
         self, book: Book, rollovers: Rollovers, *, seed: int, slippage_points: int
     ) -> None:
         self._book, self._rollovers = book, rollovers
-        self._seed, self._slippage_points = seed, slippage_points
+        self._seed = seed
+        self._most_slip = {
+            symbol: int(units.points_in_ticks(slippage_points))
+            if units.instrument.execution is Execution.MARKET
+            else 0
+            for symbol, units in book.units.items()
+        }
         self.requests = 0
         self.client_allows = True
         self._handlers: dict[int, Callable[[TradeRequest, int, bool], SendResult]] = {
@@ -97,12 +103,11 @@ class TradingDesk:
         if code or not execute:
             return self._refused(code, request, now_ms)
         price = attempt.price_ticks + self._slippage(attempt, request.magic, request.comment)
-        feed = attempt.feed
+        side, sl, tp, feed = attempt.side, attempt.sl_ticks, attempt.tp_ticks, attempt.feed
         position = self._book.enter(
-            request.symbol, attempt.side, attempt.steps, price, sl=attempt.sl_ticks,
-            tp=attempt.tp_ticks, magic=request.magic, comment=request.comment,
-            filling=Filling(request.type_filling), time_ms=now_ms,
-            watch=Watch(feed, attempt.side, attempt.sl_ticks, attempt.tp_ticks, feed.ahead(now_ms)),
+            request.symbol, side, attempt.steps, price, sl=sl, tp=tp, magic=request.magic,
+            comment=request.comment, filling=Filling(request.type_filling), time_ms=now_ms,
+            watch=Watch(feed, side, sl, tp, feed.ahead(now_ms)),
         )  # fmt: skip
         return self._done(attempt, self._book.ledger.last_deal, position.ticket, position, price)
 
@@ -222,10 +227,10 @@ class TradingDesk:
 
         Keyed by what the request is and the bar it falls in, so a repeated request slips alike.
         """
-        most = int(attempt.units.points_in_ticks(self._slippage_points))
-        if most == 0 or attempt.units.instrument.execution is not Execution.MARKET:
-            return 0
         symbol = attempt.units.instrument.symbol
+        most = self._most_slip[symbol]
+        if most == 0:
+            return 0
         return draw_between(
             -most, most, self._seed, "slippage", symbol, attempt.quote.time_ms, attempt.side, *key
         )

@@ -33,8 +33,8 @@ class Factor:
         self.numerator, self.denominator = value.as_integer_ratio()
 
     def __call__(self, amount: int) -> int:
-        if self.numerator == 0:
-            return 0
+        if self.denominator == 1:
+            return amount * self.numerator
         return round_ratio(amount * self.numerator, self.denominator)
 
 
@@ -43,8 +43,9 @@ class SymbolUnits:
 
     __slots__ = (
         "_commission", "_margin", "_margin_by_price", "_points_per_tick", "_step", "_swap_by_price",
-        "_swap_long", "_swap_short", "_tick", "_value", "always_open", "instrument",
-        "limit_steps", "max_steps", "min_steps", "tick_size", "value_per_tick",
+        "_swap_long", "_swap_short", "_tick", "_value", "_volume_step", "always_open", "instrument",
+        "least_stop_ticks", "limit_steps", "max_steps", "min_steps", "price_format", "tick_size",
+        "value_per_tick",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, *, leverage: int, currency_digits: int) -> None:
@@ -52,7 +53,10 @@ class SymbolUnits:
         self.tick_size = instrument.tick_size
         self._tick = exact(instrument.tick_size).as_integer_ratio()
         self._step = exact(instrument.volume_step).as_integer_ratio()
+        self._volume_step = instrument.volume_step
+        self.price_format = f".{instrument.digits}f"
         self._points_per_tick = float(exact(instrument.tick_size) / exact(instrument.point))
+        self.least_stop_ticks = self.points_in_ticks(instrument.stops_level_points)
         step_minor = exact(instrument.volume_step) * 10**currency_digits
         self._value = Factor(exact(instrument.tick_value) * step_minor)
         self.value_per_tick = self._value.numerator / self._value.denominator
@@ -73,10 +77,15 @@ class SymbolUnits:
         """A price in ticks, to the nearest."""
         return round(price / self.tick_size)
 
+    def grid_ticks(self, price: float) -> int | None:
+        """A price in ticks; None where it is not a whole number of them, up to float noise."""
+        ticks = price / self.tick_size
+        nearest = round(ticks)
+        return nearest if abs(ticks - nearest) < GRID_SLACK else None
+
     def on_grid(self, price: float) -> bool:
         """Whether a price is a whole number of ticks, up to float noise."""
-        ticks = price / self.tick_size
-        return abs(ticks - round(ticks)) < GRID_SLACK
+        return self.grid_ticks(price) is not None
 
     def same_levels(self, sl: float, tp: float, sl_ticks: int, tp_ticks: int) -> bool:
         """Whether two levels, 0.0 for none, are the ones in ticks."""
@@ -92,7 +101,7 @@ class SymbolUnits:
 
     def steps(self, lots: float) -> int:
         """A volume in steps, to the nearest."""
-        return round(lots / self.instrument.volume_step)
+        return round(lots / self._volume_step)
 
     def profit(self, side: int, open_ticks: int, close_ticks: int, steps: int) -> int:
         """Profit in minor units (B12): distance in ticks · tick value · volume."""

@@ -203,14 +203,14 @@ def market_price(attempt: Attempt) -> int:
 def pending_price(attempt: Attempt) -> int:
     """A limit lies on the better side of the quote, a stop on the worse, by the stops level."""
     request, units, quote = attempt.request, attempt.units, attempt.quote
-    if request.price <= 0 or not units.on_grid(request.price):
+    asked = units.grid_ticks(request.price)
+    if request.price <= 0 or asked is None:
         return INVALID_PRICE
-    attempt.price_ticks = units.ticks(request.price)
+    attempt.price_ticks = asked
     market = quote.ask if attempt.side > 0 else quote.bid
     toward = -attempt.side if attempt.type in _LIMITS else attempt.side
     distance = toward * (attempt.price_ticks - market)
-    least = units.points_in_ticks(units.instrument.stops_level_points)
-    return INVALID_PRICE if distance <= 0 or distance < least else OK
+    return INVALID_PRICE if distance <= 0 or distance < units.least_stop_ticks else OK
 
 
 def stops(attempt: Attempt) -> int:
@@ -221,11 +221,10 @@ def stops(attempt: Attempt) -> int:
         return OK
     if request.sl < 0 or request.tp < 0:
         return INVALID_STOPS
-    if not (units.on_grid(request.sl) and units.on_grid(request.tp)):
+    sl, tp = units.grid_ticks(request.sl), units.grid_ticks(request.tp)
+    if sl is None or tp is None:
         return INVALID_STOPS
-    sl, tp, side = units.ticks(request.sl), units.ticks(request.tp), attempt.side
-    base = _exit_base(attempt)
-    least = units.points_in_ticks(units.instrument.stops_level_points)
+    side, base, least = attempt.side, _exit_base(attempt), units.least_stop_ticks
     if sl and (side * (base - sl) <= 0 or side * (base - sl) < least):
         return INVALID_STOPS
     if tp and (side * (tp - base) <= 0 or side * (tp - base) < least):
@@ -243,11 +242,10 @@ def _exit_base(attempt: Attempt) -> int:
 
 def margin(attempt: Attempt) -> int:
     """B14: what is free after the trade must not be below zero."""
-    book, units = attempt.book, attempt.units
-    own = units.margin(attempt.steps, attempt.price_ticks)
-    needed = book.margin_with(attempt.request.symbol, attempt.side, own)
-    free = book.equity(attempt.now_ms) + units.commission(attempt.steps) - needed
-    return NO_MONEY if free < 0 else OK
+    own = attempt.units.margin(attempt.steps, attempt.price_ticks)
+    fee = attempt.units.commission(attempt.steps)
+    symbol, side = attempt.request.symbol, attempt.side
+    return OK if attempt.book.affords(symbol, side, own, fee, attempt.now_ms) else NO_MONEY
 
 
 def requote(attempt: Attempt) -> int:

@@ -13,6 +13,7 @@ from trading.decision.records import (
     Close,
     Decision,
     DecisionInput,
+    Denial,
     Forecast,
     OpenTrade,
     Quote,
@@ -45,9 +46,19 @@ def test_a_lines_input_and_decision_parse_back_equal(now: DecisionInput) -> None
     assert canonical.decision_line(again, decide(again, SETTINGS)) == line
 
 
-def test_keys_are_sorted_and_nothing_is_spaced() -> None:
-    line = canonical.decision_line(INPUTS["held"], decide(INPUTS["held"], SETTINGS))
-    assert json.dumps(json.loads(line), sort_keys=True, separators=(",", ":")) == line
+@pytest.mark.parametrize("now", INPUTS.values(), ids=INPUTS)
+def test_text_is_what_a_general_encoder_writes(now: DecisionInput) -> None:
+    now = replace(now, missing_feature='é "quoted" nan')
+    for decision in (decide(now, SETTINGS), Decision("BTCUSD", 0, (), (Denial("a", 1, 1e-7),))):
+        line = canonical.decision_line(now, decision)
+        assert json.dumps(json.loads(line), sort_keys=True, separators=(",", ":")) == line
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_number_that_json_does_not_have_is_refused(number: float) -> None:
+    now = make_input(quote=Quote(1, number, 100.01))
+    with pytest.raises(ValueError, match="Expecting value"):
+        canonical.decision_line(now, Decision("BTCUSD", 0, (), ()))
 
 
 def test_nan_is_null_and_comes_back_as_nan() -> None:

@@ -45,6 +45,15 @@ def test_losses_before_local_midnight_do_not_count_in_any_host_zone() -> None:
 
 
 @pytest.mark.usefixtures("host_zone")
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Havana", "America/Sao_Paulo"])
+def test_local_midnight_of_each_hour_is_the_start_of_its_date(zone: str) -> None:
+    hour_ms, start_ms = 3_600_000, 1_509_000_000_000  # autumn 2017: clocks change in all of them
+    for at_ms in range(start_ms, start_ms + 20 * 24 * hour_ms, hour_ms):
+        day = datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone)).date()
+        midnight = datetime.combine(day, datetime.min.time(), ZoneInfo(zone))
+        assert local_midnight_ms(at_ms, zone) == round(midnight.timestamp() * 1000)
+
+
 def test_local_midnight_follows_daylight_saving() -> None:
     noon = at("2025-03-30 12:00", "Europe/Berlin")
     assert noon - local_midnight_ms(noon, "Europe/Berlin") == 11 * 3_600_000

@@ -9,8 +9,7 @@ from trading.decision.settings import DecisionSettings
 
 def denials(now: DecisionInput, settings: DecisionSettings) -> tuple[Denial, ...]:
     """Every one of this module's rules that speaks against an entry, in fixed order."""
-    found = [rule(now, settings) for rule in _RULES]
-    return tuple([denial for denial in found if denial is not None])
+    return tuple(filter(None, [rule(now, settings) for rule in _RULES]))
 
 
 def market_closed(now: DecisionInput, _: DecisionSettings) -> Denial | None:

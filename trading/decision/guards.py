@@ -1,7 +1,7 @@
 """Guards that fold over our own finished trades. Pure: the instant is an argument."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -30,9 +30,22 @@ def consecutive_losses(closed_trades: Sequence[ClosedTrade], *, now_ms: int, day
 
 def local_midnight_ms(now_ms: int, zone: str) -> int:
     """The start of the local day that holds `now_ms`, as epoch ms, in any host zone."""
-    local = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(_zone(zone))
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    return round(midnight.timestamp() * 1000)
+    first_ms, next_ms = _last_day.get(zone, (0, 0))
+    if not first_ms <= now_ms < next_ms:
+        first_ms, next_ms = _last_day[zone] = _local_day(now_ms, _zone(zone))
+    return first_ms
+
+
+# The local day that was asked for last, by zone: most questions are about the same one.
+_last_day: dict[str, tuple[int, int]] = {}
+
+
+def _local_day(now_ms: int, zone: ZoneInfo) -> tuple[int, int]:
+    """[first instant, first instant of the next) of the local day that holds `now_ms`."""
+    day = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).date()
+    bounds = (datetime.combine(d, time(), zone) for d in (day, day + timedelta(days=1)))
+    first_ms, next_ms = (round(midnight.timestamp() * 1000) for midnight in bounds)
+    return first_ms, next_ms
 
 
 @lru_cache(maxsize=8)

@@ -7,6 +7,8 @@ is the venue. Instants are epoch milliseconds in UTC; money is in the deposit cu
 from dataclasses import dataclass
 from enum import IntEnum
 
+from market.quick import quick
+
 
 class Side(IntEnum):
     SELL = -1
@@ -14,6 +16,7 @@ class Side(IntEnum):
     BUY = 1
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What the signal model says of one closed bar.
@@ -28,6 +31,7 @@ class Forecast:
     votes: tuple[int, int, int]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class MarketView:
     """One closed bar and what the gate needs of its past.
@@ -50,6 +54,7 @@ class MarketView:
     margin_floor: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Quote:
     """The quote in force at the decision, and when it was made."""
@@ -59,6 +64,7 @@ class Quote:
     ask: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InstrumentView:
     """What sizing and stops need of a symbol. `tick_value`: deposit currency per tick and lot.
@@ -79,6 +85,7 @@ class InstrumentView:
     commission_per_lot: float = 0.0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AccountView:
     balance: float
@@ -86,6 +93,7 @@ class AccountView:
     margin_free: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OpenTrade:
     """One of our own open positions, keyed by the identifier that never changes."""
@@ -101,6 +109,7 @@ class OpenTrade:
     swap: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ClosedTrade:
     """One of our own finished trades; `net_profit` includes both deals' costs and swap."""
@@ -116,6 +125,7 @@ class ClosedTrade:
     close_type: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DecisionInput:
     """Everything `decide` may look at for one closed bar: one snapshot at the bar's close.
@@ -140,6 +150,7 @@ class DecisionInput:
     halts: tuple[str, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Denial:
     """Why not: the rule's name, what was seen and what was allowed."""
@@ -149,6 +160,7 @@ class Denial:
     limit: float | str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Enter:
     """Open a position. Distances are in price units from the fill side of the quote."""
@@ -171,6 +183,7 @@ class Close:
 Intent = Enter | Close
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The answer for one bar: ordered intents, and every reason against an entry."""

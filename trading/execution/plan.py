@@ -1,18 +1,17 @@
 """From intents to order requests: anchors distances on the quote, rounds, names. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from broker.contract.constants import Filling, OrderType
 from broker.contract.marks import comment_of, magic_of
 from broker.contract.messages import OrderRequest, SymbolSpec
 from market.instrument import FILL_FOK_BIT, FILL_IOC_BIT
 from market.rounding import ceil_ticks, price_ticks, tick_price
-from trading.decision.records import Close, Decision, Enter, OpenTrade, Quote, Side
+from trading.decision.records import Decision, Enter, OpenTrade, Quote, Side
 
 
-@dataclass(frozen=True, slots=True)
-class IntentIdentity:
+class IntentIdentity(NamedTuple):
     """How one intent is recognised: by us (`client_id`) and at the venue (`magic`, `comment`)."""
 
     client_id: str
@@ -34,35 +33,35 @@ def plan(
     `open_trades` holds the positions that its Close intents name; `KeyError` if one is missing.
     `valid_for_ms` counts from the quote: later than that the bridge drops the request.
     """
-    held = {trade.position_id: trade for trade in open_trades}
+    policy = filling(spec.filling_mode)
+    deviation = max(1, round((quote.ask - quote.bid) / spec.point))
     requests = []
     for leg, intent in enumerate(decision.intents):
-        if isinstance(intent, Close):
-            trade = held[intent.position_id]
-            side, volume = Side(-trade.side), trade.volume_lots
-        else:
+        sl = tp = position = None
+        if isinstance(intent, Enter):
             side, volume = intent.side, intent.volume_lots
-        sl, tp = stop_prices(intent, quote, spec) if isinstance(intent, Enter) else (None, None)
-        identity = intent_identity(
+            sl, tp = stop_prices(intent, quote, spec)
+        else:
+            position = intent.position_id
+            side, volume = _leaving(position, open_trades)
+        client_id, magic, comment = intent_identity(
             strategy_id, decision.symbol, decision.bar_open_ms, side=side, leg=leg
         )
+        kind = OrderType.BUY if side is Side.BUY else OrderType.SELL
         requests.append(
             OrderRequest(
-                symbol=decision.symbol,
-                type=OrderType.BUY if side is Side.BUY else OrderType.SELL,
-                volume=volume,
-                client_id=identity.client_id,
-                magic=identity.magic,
-                comment=identity.comment,
-                type_filling=filling(spec.filling_mode),
-                sl=sl,
-                tp=tp,
-                deviation=max(1, round((quote.ask - quote.bid) / spec.point)),
-                position=intent.position_id if isinstance(intent, Close) else None,
+                decision.symbol, kind, volume, client_id, magic, comment, policy, sl=sl, tp=tp,
+                deviation=deviation, position=position,
                 valid_until_msc=quote.time_ms + valid_for_ms,
             )
-        )
+        )  # fmt: skip
     return tuple(requests)
+
+
+def _leaving(position_id: int, open_trades: Sequence[OpenTrade]) -> tuple[Side, float]:
+    """Side and volume of the order that closes one of our positions."""
+    held = {trade.position_id: trade for trade in open_trades}
+    return Side(-held[position_id].side), held[position_id].volume_lots
 
 
 def stop_prices(entry: Enter, quote: Quote, spec: SymbolSpec) -> tuple[float, float]:
@@ -70,10 +69,10 @@ def stop_prices(entry: Enter, quote: Quote, spec: SymbolSpec) -> tuple[float, fl
 
     Both are whole ticks, rounded away from the entry, so never inside the venue's stops level.
     """
-    tick = spec.trade_tick_size
-    anchor = price_ticks(quote.ask if entry.side is Side.BUY else quote.bid, tick)
-    sl = anchor - entry.side * ceil_ticks(entry.sl_distance, tick)
-    tp = anchor + entry.side * ceil_ticks(entry.tp_distance, tick)
+    tick, side = spec.trade_tick_size, int(entry.side)
+    anchor = price_ticks(quote.ask if side > 0 else quote.bid, tick)
+    sl = anchor - side * ceil_ticks(entry.sl_distance, tick)
+    tp = anchor + side * ceil_ticks(entry.tp_distance, tick)
     return tick_price(sl, tick), tick_price(tp, tick)
 
 

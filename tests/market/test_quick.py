@@ -1,0 +1,66 @@
+"""Quick records are frozen dataclasses in every respect but the speed of their constructor."""
+
+import copy
+from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+
+import pytest
+
+from market.quick import quick
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    ticket: int
+    price: float
+    comment: str = "none"
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Quick:
+    ticket: int
+    price: float
+    comment: str = "none"
+
+
+def test_it_is_made_compared_hashed_and_shown_like_a_frozen_dataclass() -> None:
+    one = Quick(1, price=2.5)
+    assert (one.ticket, one.price, one.comment) == (1, 2.5, "none")
+    assert one == Quick(1, 2.5, "none") != Quick(2, 2.5)
+    assert type(one) is Quick
+    assert hash(one) == hash(Plain(1, 2.5))
+    assert repr(one) == repr(Plain(1, 2.5)).replace("Plain", "Quick")
+    assert [each.name for each in fields(one)] == ["ticket", "price", "comment"]
+
+
+def test_it_is_replaced_and_copied() -> None:
+    one = Quick(1, 2.5)
+    assert replace(one, price=3.0) == Quick(1, 3.0)
+    assert copy.copy(one) == copy.deepcopy(one) == one
+
+
+def test_it_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Quick(1, 2.5).ticket = 2  # type: ignore[misc]
+
+
+def test_wrong_arguments_are_refused() -> None:
+    with pytest.raises(TypeError, match="price"):
+        Quick(1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="lots"):
+        Quick(1, 2.5, lots=3)  # type: ignore[call-arg]
+
+
+def test_heirs_bases_and_default_factories_are_refused() -> None:
+    with pytest.raises(TypeError, match="no heirs"):
+
+        class Heir(Quick):  # type: ignore[misc]
+            pass
+
+    @dataclass(frozen=True, slots=True)
+    class Listed:
+        tickets: list[int] = field(default_factory=list)
+
+    for record in (dataclass(frozen=True, slots=True)(type("Child", (Plain,), {})), Listed):
+        with pytest.raises(TypeError, match="plain fields"):
+            quick(record)
