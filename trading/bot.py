@@ -1,6 +1,6 @@
 """The loop: one decision for each closed bar, by the broker's clock.
 
-wait → top up → look → forecast → decide → plan → journal → execute → report
+wait → look → top up → forecast → decide → plan → journal → execute → report
 
 Start-up is recovery: open intents are settled by asking the broker before anything is decided.
 Between closes a beat looks, settles and reports; it decides nothing.
@@ -24,7 +24,7 @@ from trading.forecaster import Forecaster
 from trading.journal import DecidedBar, Journal
 from trading.market_window import last_bar
 from trading.missed import MissedBars
-from trading.observer import Observer
+from trading.observer import Observer, Seen
 from trading.outage import Outage
 from trading.pins import Accepted, pin
 from trading.report import BarReport, Reporter
@@ -88,19 +88,22 @@ class Bot:
         if now_ms < p.schedule.next_close_ms:
             p.reporter.beat(p.observer.look(now_ms, at_close=False).snapshot)
             return
+        seen = p.observer.look(now_ms, at_close=True)
+        if not p.watch.bars_ok:
+            p.missed.hold(now_ms, "the server's clock is off its rule: its bars are not believed")
+            return
         for revision in p.feed.top_up(now_ms).revised:
             p.journal.record("bar_revised", now_ms, revision=str(revision))
         pending = p.schedule.pending(p.feed.window, now_ms)
         p.missed.pass_over(p.feed.window, pending.missed, now_ms)
         if pending.due:
-            self._decide_and_act(now_ms)
+            self._decide_and_act(seen, now_ms)
         else:
             p.schedule.pass_over_missing(now_ms)
 
-    def _decide_and_act(self, now_ms: int) -> None:
-        """Look, think, remember, act, tell: in this order and no other."""
+    def _decide_and_act(self, seen: Seen, now_ms: int) -> None:
+        """Think, remember, act, tell: in this order and no other."""
         p = self._parts
-        seen = p.observer.look(now_ms, at_close=True)
         started_s = time.perf_counter()
         forecast = p.forecaster.forecast(p.feed.window)
         market = last_bar(p.feed.window, floor=forecast.margin_floor)

@@ -53,7 +53,8 @@ class BarFeed:
     def top_up(self, now_ms: int) -> MergeReport:
         """Adds the bars that closed since the last call to the store and to the window's end."""
         window = self.window
-        report = self._top_up(now_ms, self._keep_from(window, now_ms))
+        need_from_ms = int(window.open_ms[0]) if len(window) else self._keep_from(window, now_ms)
+        report = self._top_up(now_ms, need_from_ms)
         if report.revised or len(window) == 0:
             self._window = self._load(self._keep_from(window, now_ms), now_ms)
             return report

@@ -84,6 +84,7 @@ class Forecaster:
     def forecast(self, window: Bars) -> BarForecast:
         """The forecast of the window's last bar; its margin is then part of the look-back."""
         row = len(window) - 1
+        self._make_up(window, row)
         features = self._features(window, row)
         columns = self._forecasts(features, window.open_ms[row:])
         floor = self._floor(int(window.open_ms[row]))
@@ -91,6 +92,13 @@ class Forecaster:
         return BarForecast(
             features[0], columns.row(0), columns.missing_feature(0), float(columns.margin[0]), floor
         )
+
+    def _make_up(self, window: Bars, row: int) -> None:
+        """Forecasts bars that came later than their turn, so that their margins count, too."""
+        if len(self._open_ms):
+            first = int(window.open_ms.searchsorted(self._open_ms[-1], side="right"))
+            if first < row:
+                self.skip(window.rows(0, row), first)
 
     def skip(self, window: Bars, first: int) -> None:
         """Forecasts rows that nobody decides (missed bars), so that their margins count."""

@@ -26,6 +26,13 @@ class MissedBars:
             self._journal.missed(self._symbol, open_ms, now_ms, self._why(open_ms, now_ms))
             self._schedule.handled(open_ms)
 
+    def hold(self, now_ms: int, why: str) -> None:
+        """Bars that closed by now are not looked at; their margins are made up for later."""
+        while self._schedule.next_close_ms <= now_ms:
+            open_ms = self._schedule.next_open_ms
+            self._journal.missed(self._symbol, open_ms, now_ms, why)
+            self._schedule.handled(open_ms)
+
     def _why(self, open_ms: int, now_ms: int) -> str:
         late_s = self._schedule.late_ms(open_ms, now_ms) / 1000
         allowed_s = self._schedule.allowed_ms / 1000

@@ -43,6 +43,11 @@ class HealthWatch:
     def exits_ok(self) -> bool:
         return self.verdict.exits_ok
 
+    @property
+    def bars_ok(self) -> bool:
+        """Whether the server's times, and so its bars, can be believed."""
+        return not self.verdict.breaks("clock_offset")
+
     def start(self, pins: Pins) -> None:
         self._pins = pins
 

@@ -17,7 +17,8 @@ _LEAST_MONEY = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Vanishing:
-    """Healthy reads in which a position was gone without a closing deal."""
+    """Healthy reads in which a position was gone without a closing deal: one, or two far enough
+    apart."""
 
     first_ms: int
     reads: int = 1
@@ -207,7 +208,7 @@ def _seen_again(before: Vanishing | None, now_ms: int) -> Vanishing:
         return Vanishing(now_ms)
     if now_ms - before.first_ms < AGREEING_READS_APART_MS:
         return before
-    return Vanishing(before.first_ms, before.reads + 1)
+    return Vanishing(before.first_ms, 2)
 
 
 def _why_not_yet(seen: Vanishing, journal: JournalView, broker: BrokerView) -> str:
