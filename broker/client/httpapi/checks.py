@@ -6,6 +6,7 @@ Margin, sessions and the server's own limits stay unknown: this dialect has no `
 from types import SimpleNamespace
 from typing import Any
 
+from broker.client.httpapi.bodies import Row
 from broker.contract.constants import Filling, OrderType
 from broker.contract.retcodes import CHECK_PASSED
 from market.instrument import FILL_FOK_BIT, FILL_IOC_BIT, TradeMode
@@ -17,7 +18,7 @@ _NEARLY_WHOLE = 1e-6
 _BITS = {Filling.FOK: FILL_FOK_BIT, Filling.IOC: FILL_IOC_BIT}
 
 
-def check_order(request: dict[str, Any], spec: SimpleNamespace) -> SimpleNamespace:
+def check_order(request: dict[str, Any], spec: Row) -> SimpleNamespace:
     """`order_check`'s answer as far as it can be known here; 0 where nothing is wrong."""
     checks = (_mode(request, spec), _volume(request, spec), _filling(request, spec),
               _stops(request))  # fmt: skip
@@ -25,7 +26,7 @@ def check_order(request: dict[str, Any], spec: SimpleNamespace) -> SimpleNamespa
     return SimpleNamespace(retcode=code, comment="by the specification; the server was not asked")
 
 
-def _mode(request: dict[str, Any], spec: SimpleNamespace) -> int:
+def _mode(request: dict[str, Any], spec: Row) -> int:
     buys, closes = request["type"] in _BUYS, "position" in request
     refused = {
         TradeMode.DISABLED: _TRADE_DISABLED,
@@ -36,14 +37,14 @@ def _mode(request: dict[str, Any], spec: SimpleNamespace) -> int:
     return refused.get(spec.trade_mode, 0)
 
 
-def _volume(request: dict[str, Any], spec: SimpleNamespace) -> int:
+def _volume(request: dict[str, Any], spec: Row) -> int:
     volume = request["volume"]
     steps = volume / spec.volume_step
     is_whole = abs(steps - round(steps)) < _NEARLY_WHOLE
     return 0 if spec.volume_min <= volume <= spec.volume_max and is_whole else _INVALID_VOLUME
 
 
-def _filling(request: dict[str, Any], spec: SimpleNamespace) -> int:
+def _filling(request: dict[str, Any], spec: Row) -> int:
     bit = _BITS.get(request["type_filling"])
     allowed = spec.filling_mode & bit if bit else not spec.filling_mode
     return 0 if allowed else _INVALID_FILL

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from broker.client.connection import Connection, read_json, where
-from broker.client.httpapi.bodies import error_text
+from broker.client.httpapi.bodies import Row, error_text
 from broker.contract.constants import Filling, OrderType, TradeAction, TypeTime
 from broker.contract.errors import (
     BadAnswer,
@@ -26,7 +26,7 @@ from broker.contract.errors import (
 from broker.contract.retcodes import NO_CHANGES, POSITION_CLOSED
 from broker.contract.wire import encode
 
-PositionsOf = Callable[[], list[SimpleNamespace]]
+PositionsOf = Callable[[], list[Row]]
 
 _REJECT = 10006
 _NOT_SENT = frozenset((400, 401, 403, 404, 405, 413, 415))
@@ -39,7 +39,7 @@ _BLANK: dict[str, Any] = {
 
 
 def send(
-    connection: Connection, request: dict[str, Any], positions: Callable[..., list[SimpleNamespace]]
+    connection: Connection, request: dict[str, Any], positions: Callable[..., list[Row]]
 ) -> SimpleNamespace:
     """`order_send` with a dictionary of the package: a market or pending order, or levels."""
     action = request["action"]
@@ -88,13 +88,13 @@ def _read_back(
     return _row(retcode=_REJECT, comment=said)
 
 
-def _stand(position: SimpleNamespace, request: dict[str, Any]) -> bool:
+def _stand(position: Row, request: dict[str, Any]) -> bool:
     try:
         return all(
             math.isclose(getattr(position, name), request[name], rel_tol=1e-9, abs_tol=1e-9)
             for name in ("sl", "tp")
         )
-    except (AttributeError, TypeError) as error:
+    except (BadAnswer, TypeError) as error:
         raise OutcomeUnknown(f"/positions: levels cannot be read back: {error}") from None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from broker.client.connection import Connection, read_json, refuse_read
-from broker.client.httpapi.bodies import error_text
+from broker.client.httpapi.bodies import Row, error_text
 from broker.client.httpapi.checks import check_order
 from broker.client.httpapi.sends import send
 from broker.client.httpapi.windows import RATES_PER_REQUEST, WEEK_S, windows
@@ -55,7 +55,7 @@ class HttpApiTerminal:
         """Ours, of the last call: the bridge's own is overwritten by anybody's calls."""
         return self._error
 
-    def terminal_info(self) -> SimpleNamespace:
+    def terminal_info(self) -> Row:
         info = self._found(_Object, "/terminal")
         offset_s = info.get("broker_utc_offset_seconds")
         if offset_s != 0:
@@ -64,35 +64,38 @@ class HttpApiTerminal:
                 'utc_offset: "0" in the bridge\'s configuration (bridge.server_timezone converts)'
             )
         self._started = True
-        return SimpleNamespace(**info)
+        return Row("/terminal", info)
 
-    def account_info(self) -> SimpleNamespace:
+    def account_info(self) -> Row:
         info = self._read(_Object, "/account")
         if info is None:
             raise BrokerUnavailable("/account: the terminal is not logged in")
-        return SimpleNamespace(**info)
+        for name, kind in (("margin", int | float), ("currency", str)):
+            if not isinstance(info.get(name), kind):
+                raise BadAnswer(f"/account: {name}: {info.get(name)!r} came")
+        return Row("/account", info)
 
-    def symbols_get(self) -> list[SimpleNamespace]:
-        return [SimpleNamespace(name=name) for name in self._found(_Names, "/symbols")]
+    def symbols_get(self) -> list[Row]:
+        return [Row("/symbols", {"name": name}) for name in self._found(_Names, "/symbols")]
 
-    def symbol_info(self, symbol: str, /) -> SimpleNamespace | None:
+    def symbol_info(self, symbol: str, /) -> Row | None:
         info = self._read(_Object, _symbol_path(symbol))
         if info is None:
             self._require_connected(_symbol_path(symbol))
             self._error = _NOT_FOUND
             return None
-        return SimpleNamespace(**info)
+        return Row(_symbol_path(symbol), info)
 
     def symbol_select(self, symbol: str, enable: bool, /) -> bool:
         """Done by the bridge with every request that names a symbol."""
         return True
 
-    def symbol_info_tick(self, symbol: str, /) -> SimpleNamespace | None:
+    def symbol_info_tick(self, symbol: str, /) -> Row | None:
         tick = self._read(_Object, f"{_symbol_path(symbol)}/tick")
         if tick is None:
             self._error = _NO_ANSWER
             return None
-        return SimpleNamespace(**tick)
+        return Row(f"{_symbol_path(symbol)}/tick", tick)
 
     def copy_rates_range(
         self, symbol: str, timeframe: int, date_from: int, date_to: int, /
@@ -112,7 +115,7 @@ class HttpApiTerminal:
     ) -> NDArray[np.void]:
         raise BrokerRefused("copy_ticks_range: this client reads no ticks in this dialect")
 
-    def positions_get(self, *, symbol: str = "", ticket: int = 0) -> list[SimpleNamespace]:
+    def positions_get(self, *, symbol: str = "", ticket: int = 0) -> list[Row]:
         """All are read, whatever was asked for: only then can "none" be checked."""
         found = self._positions()
         return [
@@ -121,27 +124,27 @@ class HttpApiTerminal:
             if (not symbol or each.symbol == symbol) and (not ticket or each.ticket == ticket)
         ]
 
-    def orders_get(self, *, symbol: str = "") -> list[SimpleNamespace]:
+    def orders_get(self, *, symbol: str = "") -> list[Row]:
         rows = self._found(_Objects, "/orders", {"symbol": symbol} if symbol else {})
         if not rows:
             self._require_connected("/orders")
-        return [SimpleNamespace(**row) for row in rows]
+        return [Row("/orders", row) for row in rows]
 
-    def history_deals_get(self, date_from: int, date_to: int, /) -> list[SimpleNamespace]:
+    def history_deals_get(self, date_from: int, date_to: int, /) -> list[Row]:
         return self._history("/history/deals", date_from, date_to)
 
-    def history_orders_get(self, date_from: int, date_to: int, /) -> list[SimpleNamespace]:
+    def history_orders_get(self, date_from: int, date_to: int, /) -> list[Row]:
         return self._history("/history/orders", date_from, date_to)
 
     def order_check(self, request: dict[str, Any], /) -> SimpleNamespace:
         """What the symbol's specification says: this dialect has no `order_check`."""
         spec = self._found(_Object, _symbol_path(request["symbol"]))
-        return check_order(request, SimpleNamespace(**spec))
+        return check_order(request, Row(_symbol_path(request["symbol"]), spec))
 
     def order_send(self, request: dict[str, Any], /) -> SimpleNamespace:
         return send(self._connection, request, self.positions_get)
 
-    def _positions(self) -> list[SimpleNamespace]:
+    def _positions(self) -> list[Row]:
         for _ in range(_LOOKS):
             rows = self._found(_Objects, "/positions")
             margin = 0.0 if rows else self._margin_of_positions()
@@ -154,12 +157,10 @@ class HttpApiTerminal:
     def _margin_of_positions(self) -> float:
         """What the account holds while no position is told; 0 where pending orders may hold it."""
         self._require_connected("/positions")
-        margin = getattr(self.account_info(), "margin", None)
-        if not isinstance(margin, int | float):
-            raise BadAnswer(f"/account: margin: a number is expected, {margin!r} came")
+        margin = float(self.account_info().margin)
         return 0.0 if margin > 0 and self._found(_Objects, "/orders") else margin
 
-    def _history(self, path: str, first_s: int, last_s: int) -> list[SimpleNamespace]:
+    def _history(self, path: str, first_s: int, last_s: int) -> list[Row]:
         """In windows of a week, since this dialect has no pages; each ticket once."""
         rows: dict[int, dict[str, Any]] = {}
         for from_s, to_s in windows(max(first_s, _FIRST_DEAL_S), last_s, WEEK_S):
@@ -169,11 +170,11 @@ class HttpApiTerminal:
                 rows[row["ticket"]] = row
         if not rows:
             self._require_connected(path)
-        return [SimpleNamespace(**row) for row in rows.values()]
+        return [Row(path, row) for row in rows.values()]
 
     def _require_connected(self, path: str) -> None:
         """Nothing was told; that is believed of a terminal that is connected to its server."""
-        if getattr(self.terminal_info(), "connected", False) is not True:
+        if self.terminal_info().connected is not True:
             raise BrokerUnavailable(f"{path}: nothing came, and the terminal is not connected")
 
     def _found(
@@ -208,10 +209,10 @@ def _symbol_path(symbol: str) -> str:
     return f"/symbols/{quote(symbol, safe='')}"
 
 
-def _position(row: dict[str, Any]) -> SimpleNamespace:
+def _position(row: dict[str, Any]) -> Row:
     if not isinstance(row.get("ticket"), int) or not isinstance(row.get("symbol"), str):
         raise BadAnswer(f"/positions: a row without ticket and symbol came: {str(row)[:120]}")
-    return SimpleNamespace(**row)
+    return Row("/positions", row)
 
 
 def _rates(rows: list[dict[str, Any]], path: str) -> NDArray[np.void]:
