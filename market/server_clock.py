@@ -38,7 +38,7 @@ class ServerClock:
 
     def offset_s(self, utc_ms: int) -> int:
         """Seconds the server clock is ahead of UTC at an instant."""
-        return int(self._steps.offsets_s(np.array([utc_ms // 1000]))[0])
+        return self._steps.offset_at(utc_ms // 1000)
 
     def to_server_s(self, utc_ms: int) -> int:
         """What the server clock shows, in whole seconds, at an instant."""

@@ -4,6 +4,7 @@
 once per zone, by looking at every week and halving the weeks in which the offset changed.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -31,6 +32,11 @@ class OffsetSteps:
         """Seconds to add to UTC, for each instant."""
         step = np.searchsorted(self.start_s, utc_s, side="right") - 1
         return self.offset_s[np.maximum(step, 0)]
+
+    def offset_at(self, utc_s: int) -> int:
+        """`offsets_s` of one instant."""
+        step = bisect_right(self.start_s, utc_s) - 1
+        return int(self.offset_s[max(step, 0)])
 
     def steps_of_local(self, local_s: Int64s) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """For each local second, the first and the last step in which the clock shows it.

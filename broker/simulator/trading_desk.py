@@ -49,6 +49,9 @@ COMMENTS = {
     check.CLOSE_ONLY: "Only position closing is allowed",
 }
 
+# Several times faster than `Filling(…)`; a policy that is none was refused before.
+_FILLINGS: dict[int, Filling] = {int(policy): policy for policy in Filling}
+
 
 class TradingDesk:
     """Executes trade requests on a book. Requests never move the clock.
@@ -67,6 +70,7 @@ class TradingDesk:
             else 0
             for symbol, units in book.units.items()
         }
+        self._entry_checks = {s: check.entry_checks(u, book.terms) for s, u in book.units.items()}
         self.requests = 0
         self.client_allows = True
         self._handlers: dict[int, Callable[[TradeRequest, int, bool], SendResult]] = {
@@ -99,14 +103,14 @@ class TradingDesk:
             return self._refused(check.INVALID, request, now_ms)
         attempt = self._attempt(request, request.symbol, request.type, now_ms)
         attempt.side = 1 if request.type == OrderType.BUY else -1
-        code = first_failure(attempt, check.ENTRY)
+        code = first_failure(attempt, self._entry_checks[request.symbol])
         if code or not execute:
             return self._refused(code, request, now_ms)
         price = attempt.price_ticks + self._slippage(attempt, request.magic, request.comment)
         side, sl, tp, feed = attempt.side, attempt.sl_ticks, attempt.tp_ticks, attempt.feed
         position = self._book.enter(
             request.symbol, side, attempt.steps, price, sl=sl, tp=tp, magic=request.magic,
-            comment=request.comment, filling=Filling(request.type_filling), time_ms=now_ms,
+            comment=request.comment, filling=_FILLINGS[request.type_filling], time_ms=now_ms,
             watch=Watch(feed, side, sl, tp, feed.ahead(now_ms)),
         )  # fmt: skip
         return self._done(attempt, self._book.ledger.last_deal, position.ticket, position, price)

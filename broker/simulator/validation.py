@@ -10,6 +10,7 @@ from broker.contract.constants import Filling, OrderType, TypeTime
 from broker.simulator.book import Book
 from broker.simulator.feed import Feed, QuoteTicks
 from broker.simulator.records import OpenPosition, TradeRequest, WorkingOrder
+from broker.simulator.settings import AccountTerms
 from broker.simulator.units import SymbolUnits
 from market.instrument import FILL_FOK_BIT, FILL_IOC_BIT, Execution, TradeMode
 
@@ -306,6 +307,20 @@ ENTRY: tuple[Check, ...] = (
     rights, trade_mode, session, quotes, volume, limits, filling, market_price, stops, margin,
     requote,
 )  # fmt: skip
+
+
+def entry_checks(units: SymbolUnits, terms: AccountTerms) -> tuple[Check, ...]:
+    """`ENTRY` less the checks that never fail in this symbol on this account."""
+    instrument = units.instrument
+    cannot_fail = {
+        trade_mode: instrument.trade_mode is TradeMode.FULL,
+        session: units.always_open,
+        limits: not (units.limit_steps or terms.max_positions),
+        requote: instrument.execution not in (Execution.REQUEST, Execution.INSTANT),
+    }
+    return tuple(check for check in ENTRY if not cannot_fail.get(check))
+
+
 CLOSE: tuple[Check, ...] = (
     rights, not_disabled, session, quotes, close_volume, filling, market_price, frozen, requote,
 )  # fmt: skip

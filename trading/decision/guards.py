@@ -15,17 +15,14 @@ def consecutive_losses(closed_trades: Sequence[ClosedTrade], *, now_ms: int, day
     closing deal: those before the last local midnight of `day_zone` do not count. A trade that
     neither wins nor loses ends the row.
     """
-    lost_at_ms = []
+    lost = 0
     for trade in reversed(closed_trades):
         if trade.closed_ms > now_ms:
             continue
-        if trade.net_profit >= 0:
+        if trade.net_profit >= 0 or trade.closed_ms < local_midnight_ms(now_ms, day_zone):
             break
-        lost_at_ms.append(trade.closed_ms)
-    if not lost_at_ms:
-        return 0
-    midnight_ms = local_midnight_ms(now_ms, day_zone)
-    return sum(at_ms >= midnight_ms for at_ms in lost_at_ms)
+        lost += 1
+    return lost
 
 
 def local_midnight_ms(now_ms: int, zone: str) -> int:

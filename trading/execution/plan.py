@@ -10,6 +10,8 @@ from market.instrument import FILL_FOK_BIT, FILL_IOC_BIT
 from market.rounding import ceil_ticks, price_ticks, tick_price
 from trading.decision.records import Decision, Enter, OpenTrade, Quote, Side
 
+_NAMES = (Side.NONE.name, Side.BUY.name, Side.SELL.name)  # by their value: −1 is the last
+
 
 class IntentIdentity(NamedTuple):
     """How one intent is recognised: by us (`client_id`) and at the venue (`magic`, `comment`)."""
@@ -93,5 +95,5 @@ def intent_identity(
     Magic and comment as docs/bridge.md A.8: the strategy in the upper half of the magic, the
     CRC-32 of the client id below; the comment carries a hash, for venues that keep comments.
     """
-    client_id = f"{strategy_id}-{symbol}-{bar_open_ms}-{side.name}-{leg}"
+    client_id = f"{strategy_id}-{symbol}-{bar_open_ms}-{_NAMES[side]}-{leg}"
     return IntentIdentity(client_id, magic_of(strategy_id, client_id), comment_of(client_id))
