@@ -21,7 +21,13 @@ from broker.contract.wire import encode
 from market.bars import Float64s
 from trading.decision.records import Denial
 from trading.errors import JournalError
-from trading.execution.intents import IntentState
+from trading.execution.intents import (
+    IntentState,
+    TradeRequest,
+    is_open,
+    kind_of,
+    require_legal,
+)
 from trading.journal_reads import JournalReads
 from trading.journal_schema import SCHEMA_VERSION, statements
 
@@ -107,16 +113,29 @@ class Journal(JournalReads):
             self._append("bar_missed", event_time_ms, {"bar_open_ms": bar_open_ms, "why": why})
             self._set_meta(f"handled {symbol}", str(bar_open_ms))
 
-    def set_state(
-        self, client_id: str, state: IntentState, event_time_ms: int, **payload: Any
-    ) -> None:
-        """A new state of an intent: an event, and the projection."""
+    def begin(self, request: TradeRequest, event_time_ms: int, *, parent: str) -> None:
+        """A PENDING intent that serves another one; it belongs to the same bar."""
         with self._transaction():
+            self._begin(request, event_time_ms, parent)
+
+    def set_state(
+        self, client_id: str, state: IntentState, event_time_ms: int, *,
+        then: OrderRequest | None = None, **payload: Any,
+    ) -> None:  # fmt: skip
+        """A new state of an intent: an event, and the projection; `then`: what follows it.
+
+        Raises `IllegalTransition`, and `JournalError` for an intent that was never begun.
+        """
+        with self._transaction():
+            kind, old, parent = self._known(client_id)
+            require_legal(client_id, kind, old, state)
             self._append(f"order_{state}", event_time_ms, {"client_id": client_id, **payload})
             self._db.execute(
-                "UPDATE intents SET state = ?, changed_ms = ? WHERE client_id = ?",
-                (state.value, event_time_ms, client_id),
+                "UPDATE intents SET state = ?, changed_ms = ?, open = ? WHERE client_id = ?",
+                (state.value, event_time_ms, is_open(kind, state), client_id),
             )
+            if then is not None:
+                self._begin(then, event_time_ms, parent)
 
     def saw_deals(self, deals: Sequence[Deal]) -> None:
         """Keeps deals not seen before."""
@@ -161,12 +180,28 @@ class Journal(JournalReads):
         )
 
     def _add_intent(self, request: OrderRequest, bar: DecidedBar, state: IntentState) -> None:
-        body = encode(request).decode()
-        self._append(f"order_{state}", bar.decided_ms, {"request": json.loads(body)})
+        self._insert(request, bar.bar_open_ms, request.client_id, state, bar.decided_ms)
+
+    def _begin(self, request: TradeRequest, event_time_ms: int, parent: str) -> None:
+        row = self._db.execute(
+            "SELECT bar_open_ms FROM intents WHERE client_id = ?", (parent,)
+        ).fetchone()
+        bar_open_ms = 0 if row is None else int(row[0])
+        self._insert(request, bar_open_ms, parent, IntentState.PENDING, event_time_ms)
+
+    def _insert(
+        self, request: TradeRequest, bar_open_ms: int, parent: str, state: IntentState,
+        event_time_ms: int,
+    ) -> None:  # fmt: skip
+        kind, body = kind_of(request), encode(request).decode()
+        self._append(f"order_{state}", event_time_ms, {"request": json.loads(body)})
         self._db.execute(
-            "INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?)",
-            (request.client_id, bar.symbol, bar.bar_open_ms, body, state.value, bar.decided_ms),
-        )
+            "INSERT INTO intents (client_id, symbol, bar_open_ms, request, state, changed_ms, "
+            "kind, parent, magic, position, open) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (request.client_id, request.symbol, bar_open_ms, body, state.value, event_time_ms,
+             kind.value, parent, getattr(request, "magic", 0), request.position or 0,
+             is_open(kind, state)),
+        )  # fmt: skip
 
     def _add_deals(self, deals: Sequence[Deal]) -> None:
         for deal in deals:

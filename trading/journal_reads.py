@@ -2,24 +2,20 @@
 
 import json
 import math
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from broker.contract.messages import Deal, OrderRequest
+from broker.contract.messages import Deal
 from broker.contract.wire import decode
 from market.bars import Float64s
 from trading.decision.records import Denial
-from trading.execution.intents import IntentState, JournalledIntent
+from trading.journal_intents import IntentReads
 
 
-class JournalReads:
+class JournalReads(IntentReads):
     """Queries over an open journal; `trading.journal.Journal` adds writing."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
 
     def close(self) -> None:
         self._db.close()
@@ -89,40 +85,6 @@ class JournalReads:
                 "SELECT rule, count(*) FROM denials WHERE symbol = ? GROUP BY rule ORDER BY rule",
                 (symbol,),
             ).fetchall()
-        )
-
-    def open_intents(self) -> tuple[JournalledIntent, ...]:
-        """Intents whose outcome is not known: PENDING and UNKNOWN, in the order of deciding."""
-        rows = self._db.execute(
-            "SELECT request, bar_open_ms, state, changed_ms FROM intents "
-            "WHERE state IN ('pending', 'unknown') ORDER BY rowid"
-        )
-        return tuple(
-            JournalledIntent(
-                decode(OrderRequest, request.encode()), open_ms, IntentState(state), changed
-            )
-            for request, open_ms, state, changed in rows
-        )
-
-    def intents_of_bar(self, bar_open_ms: int) -> list[tuple[OrderRequest, IntentState]]:
-        """The intents of one bar and their present states."""
-        rows = self._db.execute(
-            "SELECT request, state FROM intents WHERE bar_open_ms = ? ORDER BY rowid",
-            (bar_open_ms,),
-        )
-        return [(decode(OrderRequest, body.encode()), IntentState(state)) for body, state in rows]
-
-    def intent_state(self, client_id: str) -> IntentState | None:
-        """The present state of an intent; None if there is no such intent."""
-        row = self._db.execute(
-            "SELECT state FROM intents WHERE client_id = ?", (client_id,)
-        ).fetchone()
-        return None if row is None else IntentState(row[0])
-
-    def intent_counts(self) -> dict[str, int]:
-        """How many intents are in each state."""
-        return dict(
-            self._db.execute("SELECT state, count(*) FROM intents GROUP BY state").fetchall()
         )
 
     def deals(self) -> tuple[Deal, ...]:

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -20,7 +20,11 @@ CREATE TABLE denials (
 CREATE INDEX denials_by_bar ON denials (bar_open_ms);
 CREATE TABLE intents (
     client_id TEXT PRIMARY KEY, symbol TEXT NOT NULL, bar_open_ms INTEGER NOT NULL,
-    request TEXT NOT NULL, state TEXT NOT NULL, changed_ms INTEGER NOT NULL);
+    request TEXT NOT NULL, state TEXT NOT NULL, changed_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL, parent TEXT NOT NULL, magic INTEGER NOT NULL, position INTEGER NOT NULL,
+    open INTEGER NOT NULL);
+CREATE INDEX open_intents ON intents (open) WHERE open = 1;
+CREATE INDEX intents_by_magic ON intents (magic);
 CREATE TABLE deals (ticket INTEGER PRIMARY KEY, time_msc INTEGER NOT NULL, payload TEXT NOT NULL);
 CREATE TRIGGER events_stay BEFORE UPDATE ON events
     BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;

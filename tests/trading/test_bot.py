@@ -66,7 +66,24 @@ def test_stopped_and_started_again_equals_one_run(desk: MakeDesk) -> None:
     assert second.terminal.deals() == deals
 
 
-def test_killed_between_commit_and_send_sends_once_after_restart(desk: MakeDesk) -> None:
+def test_killed_between_commit_and_send_sends_once_after_restart(
+    desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = desk(bars=30).run()
+    expected, deals = whole.lines, whole.terminal.deals()
+    (whole.folder / "journal.sqlite").rename(whole.folder / "whole.sqlite")
+    killed = desk(bars=30)
+    monkeypatch.setattr(killed.journal, "set_state", _die)
+    with pytest.raises(KeyboardInterrupt):
+        killed.run()
+    (intent,) = killed.journal.open_intents()
+    assert intent.state is IntentState.PENDING
+    again = desk(bars=30, terminal=killed.terminal).run()
+    assert again.broker.sent.count(intent.request.client_id) == 1
+    assert (again.lines, again.terminal.deals()) == (expected, deals)
+
+
+def test_killed_before_the_bridge_had_it_sends_once_after_restart(desk: MakeDesk) -> None:
     whole = desk(bars=30).run()
     expected, deals = whole.lines, whole.terminal.deals()
     (whole.folder / "journal.sqlite").rename(whole.folder / "whole.sqlite")
@@ -75,7 +92,7 @@ def test_killed_between_commit_and_send_sends_once_after_restart(desk: MakeDesk)
     with pytest.raises(KeyboardInterrupt):
         killed.run()
     (intent,) = killed.journal.open_intents()
-    assert intent.state is IntentState.PENDING
+    assert intent.state is IntentState.SENT
     again = desk(bars=30, terminal=killed.terminal).run()
     assert again.broker.sent.count(intent.request.client_id) == 1
     assert (again.lines, again.terminal.deals()) == (expected, deals)
@@ -92,7 +109,7 @@ def test_killed_between_send_and_answer_asks_instead_of_sending(desk: MakeDesk) 
     (intent,) = killed.journal.open_intents()
     again = desk(bars=30, terminal=killed.terminal).run()
     assert intent.request.client_id not in again.broker.sent
-    assert again.journal.intent_state(intent.request.client_id) is IntentState.FILLED
+    assert again.journal.intent_state(intent.request.client_id) is IntentState.PROTECTED
     assert (again.lines, again.terminal.deals()) == (expected, deals)
 
 
@@ -152,7 +169,7 @@ def test_unknown_outcome_that_was_executed_is_adopted_and_never_sent_again(desk:
     shaken.run()
     client_id = shaken.broker.sent[0]
     assert shaken.broker.sent.count(client_id) == 1
-    assert shaken.journal.intent_state(client_id) is IntentState.FILLED
+    assert shaken.journal.intent_state(client_id) is IntentState.PROTECTED
     assert entries(shaken) == len(shaken.broker.sent)
 
 
@@ -161,7 +178,7 @@ def test_refused_request_is_journalled_and_trading_goes_on(desk: MakeDesk) -> No
     shaken.broker.fail("send", BrokerRefused("no rights"))
     shaken.run()
     assert shaken.journal.intent_state(shaken.broker.sent[0]) is IntentState.REJECTED
-    assert shaken.journal.intent_counts()["filled"] >= 1
+    assert shaken.journal.intent_counts()["protected"] >= 1
 
 
 def test_bar_that_does_not_exist_has_no_decision(desk: MakeDesk) -> None:
@@ -213,7 +230,7 @@ def _switch_algo_trading_off_once_sent(desk: Desk) -> None:
     desk.terminal.desk.client_allows = not desk.broker.sent
 
 
-def _die() -> None:
+def _die(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -15,7 +15,7 @@ from broker.contract.messages import OrderRequest
 from tests.builders import make_deal
 from trading.decision.records import Denial
 from trading.errors import JournalError
-from trading.execution.intents import IntentState
+from trading.execution.intents import IllegalTransition, IntentState
 from trading.journal import DecidedBar, Journal
 
 OPEN_MS = 1_756_684_800_000
@@ -106,14 +106,37 @@ def test_events_and_decisions_cannot_be_changed(journal: Journal, tmp_path: Path
 
 def test_intent_state_is_the_last_of_its_events(journal: Journal) -> None:
     journal.decided(make_bar(), [make_request()])
-    journal.set_state("c-1", IntentState.UNKNOWN, OPEN_MS + 1, note="no answer")
-    assert [each.state for each in journal.open_intents()] == [IntentState.UNKNOWN]
-    journal.set_state("c-1", IntentState.FILLED, OPEN_MS + 2)
+    states = [IntentState.SENT, IntentState.UNKNOWN, IntentState.FILLED]
+    for state in states:
+        journal.set_state("c-1", state, OPEN_MS + 1, note="as the broker says")
+        assert [each.state for each in journal.open_intents()] == [state]
+    journal.set_state("c-1", IntentState.PROTECTED, OPEN_MS + 2)
     assert journal.open_intents() == ()
+    assert not journal.has_open_intents()
     assert [kind for kind, _, _ in journal.events()] == [
-        "order_pending", "order_unknown", "order_filled",
+        "order_pending", "order_sent", "order_unknown", "order_filled", "order_protected",
     ]  # fmt: skip
-    assert journal.intents_of_bar(OPEN_MS) == [(make_request(), IntentState.FILLED)]
+    assert journal.intents_of_bar(OPEN_MS) == [(make_request(), IntentState.PROTECTED)]
+
+
+def test_illegal_state_changes_nothing(journal: Journal) -> None:
+    journal.decided(make_bar(), [make_request()])
+    with pytest.raises(IllegalTransition, match="after pending"):
+        journal.set_state("c-1", IntentState.FILLED, OPEN_MS + 1)
+    assert journal.intent_state("c-1") is IntentState.PENDING
+    assert [kind for kind, _, _ in journal.events()] == ["order_pending"]
+
+
+def test_state_and_successor_commit_together_or_not_at_all(journal: Journal) -> None:
+    journal.decided(make_bar(), [make_request()])
+    journal.set_state("c-1", IntentState.SENT, OPEN_MS)
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.set_state("c-1", IntentState.REJECTED, OPEN_MS, then=make_request("c-1"))
+    assert journal.intent_state("c-1") is IntentState.SENT
+    journal.set_state("c-1", IntentState.REJECTED, OPEN_MS, then=make_request("c-2"))
+    (following,) = journal.open_intents()
+    assert (following.request.client_id, following.parent) == ("c-2", "c-1")
+    assert following.bar_open_ms == OPEN_MS
 
 
 def test_deal_seen_twice_is_kept_once(journal: Journal) -> None:

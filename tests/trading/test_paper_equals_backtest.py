@@ -1,4 +1,7 @@
-"""The daemon over real HTTP, stopped and started in the middle, and the backtest: equal hashes."""
+"""The daemon over real HTTP, stopped and started in the middle, and the backtest: equal hashes.
+
+In both dialects; the second one tells the times of a server that keeps the clock of Athens.
+"""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,9 +11,9 @@ import pytest
 
 from backtest.columns import decided_bars
 from backtest.driver import BacktestRun, Rules, run_backtest
+from broker.client.connect import connect
 from broker.client.paper_control import PaperControl
-from broker.client.rest import RestBroker
-from broker.client.settings import BridgeSettings
+from broker.client.settings import BridgeSettings, Dialect
 from broker.simulator.settings import PaperSettings
 from market.instruments import instrument
 from market.store import BarStore
@@ -31,7 +34,7 @@ from trading.summary import run_summary
 
 BARS = 220
 GROUPS = ("base", "regime")
-PAPER = PaperSettings()
+ZONES: dict[Dialect, str] = {"native": "UTC", "mt5-httpapi": "Europe/Athens"}
 TRADE = Trade(
     instrument("BTCUSD"),
     DecisionSettings.model_validate(
@@ -42,9 +45,19 @@ TRADE = Trade(
 )
 
 
+@pytest.fixture(scope="module", params=list(ZONES))
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def plan() -> PaperPlan:
-    return plan_run(PaperOptions(None, None, None, BARS, "max"), TRADE, PAPER)
+def paper(dialect: Dialect) -> PaperSettings:
+    return PaperSettings(server_timezone=ZONES[dialect])
+
+
+@pytest.fixture(scope="module")
+def plan(paper: PaperSettings) -> PaperPlan:
+    return plan_run(PaperOptions(None, None, None, BARS, "max"), TRADE, paper)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +69,7 @@ def features(plan: PaperPlan) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def backtest(plan: PaperPlan, features: np.ndarray) -> BacktestRun:
+def backtest(plan: PaperPlan, features: np.ndarray, paper: PaperSettings) -> BacktestRun:
     from_ms = plan.limits.from_ms
     forecasts = forecast_columns(
         features, names(GROUPS), plan.bars.open_ms[_first(plan) :], TinyPredictor().predict
@@ -66,16 +79,19 @@ def backtest(plan: PaperPlan, features: np.ndarray) -> BacktestRun:
         from_ms=from_ms, to_ms=from_ms + BARS * 900_000,
     )  # fmt: skip
     return run_backtest(
-        bars, Rules(TRADE.instrument, TRADE.decision, PAPER, TRADE.daemon.strategy_id)
+        bars, Rules(TRADE.instrument, TRADE.decision, paper, TRADE.daemon.strategy_id)
     )
 
 
 @pytest.fixture(scope="module")
-def journal(plan: PaperPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def journal(
+    plan: PaperPlan, paper: PaperSettings, dialect: Dialect,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:  # fmt: skip
     """The journal of a paper run whose daemon was stopped, and its bridge killed, after 90 bars."""
     folder = tmp_path_factory.mktemp("paper")
-    run_until(plan, folder, stop_after=90, kill_bridge=True)
-    run_until(plan, folder)
+    run_until(plan, paper, dialect, folder, stop_after=90)
+    run_until(plan, paper, dialect, folder)
     return folder / "journal.sqlite"
 
 
@@ -85,15 +101,20 @@ def _first(plan: PaperPlan) -> int:
 
 
 def run_until(
-    plan: PaperPlan, path: Path, *, stop_after: int | None = None, kill_bridge: bool = False
-) -> None:
+    plan: PaperPlan, paper: PaperSettings, dialect: Dialect, path: Path, *,
+    stop_after: int | None = None,
+) -> None:  # fmt: skip
+    """To the end, or until the daemon is stopped and its bridge killed after so many bars."""
     with ExitStack() as held:
         folder = held.enter_context(StateFolder(path))
-        spec = plan.spec("BTCUSD", PAPER, "max", folder.terminal)
+        spec = plan.spec("BTCUSD", paper, "max", folder.terminal, dialect)
         bridge = held.enter_context(BridgeProcess(spec.model_dump_json(), path))
         bridge.wait_until_ready(lambda: False)
-        url = f"http://127.0.0.1:{bridge.port}"
-        broker = RestBroker(BridgeSettings(api_base_url=url), bridge.token)
+        settings = BridgeSettings(
+            api_base_url=f"http://127.0.0.1:{bridge.port}", dialect=dialect,
+            server_timezone=paper.server_timezone,
+        )  # fmt: skip
+        broker = connect(settings, bridge.token)
         stop = StopFlag()
         journal, store = Journal(folder.journal), BarStore(folder.bars)
         clock = PaperClock(PaperControl(broker.connection), stop, speed=None)
@@ -109,7 +130,7 @@ def run_until(
                 now_ms=clock.now_ms(), data_sha256=plan.data_sha256,
             )  # fmt: skip
             journal.set_meta(hashes=f"{summary['decisions_sha256']} {summary['deals_sha256']}")
-        if kill_bridge:
+        if stop_after:
             bridge.kill()
         for each in (journal, store, broker):
             each.close()
@@ -118,9 +139,9 @@ def run_until(
 def test_decisions_and_deals_are_those_of_the_backtest(
     journal: Path, backtest: BacktestRun
 ) -> None:
-    paper = Journal(journal)
-    lines, hashes = list(paper.decision_lines("BTCUSD")), paper.meta("hashes")
-    paper.close()
+    kept = Journal(journal)
+    lines, hashes = list(kept.decision_lines("BTCUSD")), kept.meta("hashes")
+    kept.close()
     assert lines == list(backtest.lines())
     traded = [deal for deal in backtest.deals if deal.symbol]
     assert len(traded) >= 20, "too few deals to mean anything"
@@ -130,9 +151,9 @@ def test_decisions_and_deals_are_those_of_the_backtest(
 def test_features_of_each_decided_bar_are_those_of_the_batch_bit_for_bit(
     journal: Path, plan: PaperPlan, features: np.ndarray
 ) -> None:
-    paper = Journal(journal)
-    live = dict(paper.features("BTCUSD"))
-    paper.close()
+    kept = Journal(journal)
+    live = dict(kept.features("BTCUSD"))
+    kept.close()
     assert len(live) == BARS
     batch = dict(zip(plan.bars.open_ms[_first(plan) :].tolist(), features, strict=True))
     assert np.isfinite(list(live.values())).all()
@@ -141,8 +162,8 @@ def test_features_of_each_decided_bar_are_those_of_the_batch_bit_for_bit(
 
 
 def test_no_intent_is_left_open(journal: Path) -> None:
-    paper = Journal(journal)
-    counts, left = paper.intent_counts(), paper.open_intents()
-    paper.close()
+    kept = Journal(journal)
+    counts, left = kept.intent_counts(), kept.open_intents()
+    kept.close()
     assert left == ()
-    assert set(counts) == {"filled"}
+    assert set(counts) <= {"protected", "closed"}

@@ -1,17 +1,31 @@
-"""Sends what the journal already holds, and asks before anything could be sent twice.
+"""Sends what the journal already holds, guards what was filled, and closes what must be closed.
 
-An intent is PENDING in the journal before it gets here. Every answer, and every missing answer,
-becomes its next state. A trade request is never repeated on its own.
+An intent is PENDING in the journal before it gets here. `beat` goes on with everything that is
+open; what is open is read from the journal, so a restart goes on where the last process ended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from broker.contract.errors import BrokerError, BrokerRefused, BrokerUnavailable, OutcomeUnknown
-from broker.contract.messages import OrderRequest, TradeResult
+from broker.contract.errors import BrokerError
+from broker.contract.messages import OrderRequest, Position, TradeResult
 from broker.contract.port import Broker
-from trading.execution.intents import IntentLog, IntentState
-from trading.execution.settle import settle
+from trading.execution.closing import Closer
+from trading.execution.entering import Entered, Entries
+from trading.execution.guard import Guard
+from trading.execution.halts import Halts, may_lift
+from trading.execution.intents import (
+    UNRESOLVED,
+    IntentLog,
+    IntentState,
+    JournalledIntent,
+    Kind,
+    is_open,
+)
+from trading.execution.sending import Answer, NoPager, Pager, Sender
+from trading.execution.settings import OrderSettings
+
+_TO_GUARD = (IntentState.FILLED, IntentState.PARTIAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,59 +44,167 @@ class Dispatcher:
     `dry`: nothing is sent; the intents are journalled as DRY.
     """
 
-    def __init__(self, broker: Broker, journal: IntentLog, *, dry: bool = False) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        journal: IntentLog,
+        *,
+        dry: bool = False,
+        settings: OrderSettings | None = None,
+        pager: Pager | None = None,
+    ) -> None:
         self._broker = broker
         self._journal = journal
+        pager = pager or NoPager()
+        self._halts = Halts(pager)
+        self._sender = Sender(broker, journal, settings or OrderSettings())
+        self._entries = Entries(broker, journal, self._sender, self._halts)
+        self.closer = Closer(broker, journal, self._sender, pager)
+        self._guard = Guard(broker, journal, self._sender, self.closer, pager)
+        self._flatten: tuple[str, str] | None = None
         self.first_state = IntentState.DRY if dry else IntentState.PENDING
 
+    @property
+    def dry(self) -> bool:
+        return self.first_state is IntentState.DRY
+
+    @property
+    def open_work(self) -> bool:
+        """Whether anything is sent and unanswered, filled and not yet protected, or closing."""
+        waits = self._entries.waiting or self._flatten is not None
+        return waits or self._journal.has_open_intents()
+
+    @property
+    def halts(self) -> tuple[str, ...]:
+        """Why the venue allows no entries, in words; empty while it does."""
+        return self._halts.texts
+
     def send_all(self, requests: Sequence[OrderRequest], now_ms: int) -> tuple[Sent, ...]:
-        """What became of each request. After an unknown outcome the rest is not sent."""
+        """What became of each request. While one is open for want of an answer, or a close goes
+        on, the rest is not sent."""
         sent: list[Sent] = []
         for request in requests:
-            if any(each.state is IntentState.UNKNOWN for each in sent):
-                answer = Sent(request, IntentState.NOT_SENT, None, "the outcome before is unknown")
+            if self.dry:
+                sent.append(Sent(request, IntentState.DRY, None, "dry run: not sent"))
+            elif any(_holds_up(each) for each in sent):
+                sent.append(self._not_sent(request, "the outcome before is unknown", now_ms))
             else:
-                answer = self.ask(request)
-            if answer.state is not self.first_state:
-                self.note(answer, now_ms)
-            sent.append(answer)
+                sent.append(self.start(request, now_ms))
         return tuple(sent)
 
-    def note(self, answer: Sent, now_ms: int) -> None:
-        """Journals what became of a request."""
-        self._journal.set_state(
-            answer.request.client_id, answer.state, now_ms, note=answer.note,
-            **({} if answer.result is None else _facts(answer.result)),
-        )  # fmt: skip
+    def start(self, request: OrderRequest, now_ms: int) -> Sent:
+        """Sends one PENDING request as its kind demands, and reads an entry back."""
+        if request.position is not None:
+            return self._close(request, request.position, now_ms)
+        return self._guarded(self._entries.enter(request, now_ms), now_ms)
 
-    def ask(self, request: OrderRequest) -> Sent:
-        """Sends one request, once, and reads the answer. A dry run answers by itself."""
-        if self.first_state is IntentState.DRY:
-            return Sent(request, IntentState.DRY, None, "dry run: not sent")
+    def note(self, client_id: str, answer: Answer, now_ms: int) -> None:
+        """Journals what was found out about a request."""
+        self._sender.note(client_id, answer, now_ms)
+
+    def beat(self, now_ms: int) -> None:
+        """Goes on with everything open: waiting entries, stops to be read back, closes, halts.
+
+        Cheap where nothing is. What the bridge does not answer now is tried at the next beat.
+        """
+        if self.dry:
+            return
+        entered = self._entries.beat(now_ms)
+        if entered is not None:
+            self._guarded(entered, now_ms)
+        for intent in self._journal.open_intents():
+            if intent.kind is Kind.ENTRY and intent.state in _TO_GUARD:
+                self._try("entry_waits", intent, self._guard.look, now_ms)
+        self._go_on_closing(now_ms)
+        self._review_halts(now_ms)
+
+    def close_all(self, symbol: str, reason: str, now_ms: int, ours: Callable[[int], bool]) -> None:
+        """Closes every position of a symbol whose magic is ours, losers first, until none is left.
+
+        Beats go on with it.
+        """
+        self._journal.record("close_all", now_ms, symbol=symbol, reason=reason)
+        self._flatten, self._ours = (symbol, reason), ours
+        self._go_on_closing(now_ms)
+
+    def reprotect(self, position: Position, now_ms: int) -> bool:
+        """A protected position has lost its stops: its entry is guarded anew from the next beat.
+
+        False where no entry of the journal is known for it.
+        """
+        intent = self._journal.intent_of_magic(position.magic)
+        if intent is None:
+            return False
+        if intent.state is IntentState.PROTECTED:
+            answer = Answer(IntentState.FILLED, None, "its stops are gone")
+            self._sender.note(intent.request.client_id, answer, now_ms)
+        return is_open(intent.kind, intent.state) or intent.state is IntentState.PROTECTED
+
+    def _close(self, request: OrderRequest, position: int, now_ms: int) -> Sent:
+        others = [
+            each for each in self._journal.closes_of(position)
+            if each.request.client_id != request.client_id and is_open(each.kind, each.state)
+        ]  # fmt: skip
+        if others:
+            return self._not_sent(request, "a close of this position is under way", now_ms)
+        self.closer.climb(request, request.client_id, now_ms)
+        last = self._journal.closes_of(position)[-1]
+        return Sent(last.request, last.state, None, "close")
+
+    def _guarded(self, entered: Entered, now_ms: int) -> Sent:
+        request, answer = entered.request, entered.answer
+        state = answer.state
+        if state in _TO_GUARD:
+            intent = self._journal.find_intent(request.client_id)
+            assert intent is not None
+            self._try("entry_waits", intent, self._guard.look, now_ms)
+            known = self._journal.find_intent(request.client_id)
+            state = state if known is None else known.state
+        return Sent(request, state, answer.result, answer.note)
+
+    def _not_sent(self, request: OrderRequest, why: str, now_ms: int) -> Sent:
+        answer = Answer(IntentState.NOT_SENT, None, why)
+        self._sender.note(request.client_id, answer, now_ms)
+        return Sent(request, answer.state, None, why)
+
+    def _try(
+        self,
+        event: str,
+        intent: JournalledIntent,
+        act: Callable[[JournalledIntent, int], None],
+        now_ms: int,
+    ) -> None:
         try:
-            result = self._broker.send(request)
-        except BrokerUnavailable as error:
-            return Sent(request, IntentState.NOT_SENT, None, str(error))
-        except BrokerRefused as error:
-            return Sent(request, IntentState.REJECTED, None, str(error))
-        except OutcomeUnknown as error:
-            return Sent(request, IntentState.UNKNOWN, None, str(error))
+            act(intent, now_ms)
         except BrokerError as error:
-            # An answer came that nobody can read: the request may have been executed.
-            return Sent(request, IntentState.UNKNOWN, None, f"unreadable answer: {error}")
-        return answered(request, result)
+            self._journal.record(event, now_ms, client_id=intent.request.client_id, text=str(error))
+
+    def _go_on_closing(self, now_ms: int) -> None:
+        try:
+            self.closer.beat(now_ms)
+            if self._flatten is not None:
+                self._flatten_on(*self._flatten, now_ms)
+        except BrokerError as error:
+            self._journal.record("close_waits", now_ms, text=str(error))
+
+    def _flatten_on(self, symbol: str, reason: str, now_ms: int) -> None:
+        held = [each for each in self._broker.positions(symbol) if self._ours(each.magic)]
+        if held:
+            self.closer.close_all(held, f"flat-{reason}", now_ms)
+        elif not self._journal.has_open_intents():
+            self._flatten = None
+            self._journal.record("all_closed", now_ms, symbol=symbol, reason=reason)
+
+    def _review_halts(self, now_ms: int) -> None:
+        for halt in self._halts.to_review(now_ms):
+            spec = self._broker.symbol(halt.symbol) if halt.symbol else None
+            if may_lift(halt, self._broker.health(), spec):
+                self._halts.lift(halt)
+                self._journal.record("halt_lifted", now_ms, text=halt.text)
 
 
-def answered(request: OrderRequest, result: TradeResult) -> Sent:
-    """What a trade server's answer makes of a request."""
-    settlement = settle(request, result)
-    note = f"{settlement.retcode} {settlement.retcode_name}"
-    return Sent(request, IntentState(settlement.state), result, note)
-
-
-def _facts(result: TradeResult) -> dict[str, object]:
-    return {
-        "retcode": result.retcode, "retcode_name": result.retcode_name, "order": result.order,
-        "deal": result.deal, "position": result.position, "volume": result.volume,
-        "price": result.price, "broker_comment": result.comment,
-    }  # fmt: skip
+def _holds_up(sent: Sent) -> bool:
+    """Whether nothing may be sent after this: its outcome is open, or a close has not come off."""
+    if sent.request.position is not None:
+        return sent.state is not IntentState.FILLED
+    return sent.state in UNRESOLVED

@@ -1,99 +1,183 @@
-"""What became of an intent whose outcome is not known: ask the broker, never send blindly.
+"""What became of a request whose outcome is not known: ask the broker, never send blindly.
 
-At start-up every PENDING or UNKNOWN intent of the journal is resolved before any new decision;
-while the daemon runs, the same function resolves unknown outcomes. The rules are those of
-docs/bridge.md A.8.
+At start-up every open intent of the journal is resolved before any new decision; while the daemon
+runs, the same function resolves unknown outcomes. The rules are those of docs/bridge.md A.8.
 """
 
-from dataclasses import dataclass
-
+from broker.contract import retcodes
 from broker.contract.messages import IntentReport, OrderRequest
 from broker.contract.port import Broker
-from trading.execution.dispatch import Dispatcher, Sent
-from trading.execution.intents import IntentLog, IntentState, JournalledIntent
+from trading.execution.dispatch import Dispatcher
+from trading.execution.evidence import Looks, Trace, is_healthy, look_for
+from trading.execution.intents import (
+    UNRESOLVED,
+    IntentLog,
+    IntentState,
+    JournalledIntent,
+    Kind,
+)
+from trading.execution.retry import gate
+from trading.execution.sending import Answer
 
 _SILENT_MS = 120_000
 _BETWEEN_LOOKS_MS = 10_000
-_LOOKBACK_MS = 3_600_000
-_LOOKAHEAD_MS = 86_400_000
+_IN_FLIGHT_MS = 600_000
+_CLOSE_AGAIN_MS = 3_000
+_LEAST_VOLUME = 1e-9
+
+_NOT_ANSWERED = (IntentState.PENDING, IntentState.SENT)
+_ONCE = "native"  # the dialect whose bridges act once per client id
 
 _REPORTED = {
     "filled": IntentState.FILLED,
     "partial": IntentState.PARTIAL,
-    "placed": IntentState.PLACED,
     "rejected": IntentState.REJECTED,
 }
 
 
-@dataclass(slots=True)
-class _Looks:
-    """How often, and when last, a healthy broker knew nothing of an intent."""
-
-    count: int
-    last_ms: int
-
-
 class Resolver:
-    """Settles open intents one by one; `unsettled` names those that are still open."""
+    """Settles open intents one by one."""
 
     def __init__(self, broker: Broker, journal: IntentLog, dispatcher: Dispatcher) -> None:
         self._broker = broker
         self._journal = journal
         self._dispatcher = dispatcher
-        self._looks: dict[str, _Looks] = {}
+        self._looks: dict[str, Looks] = {}
 
     def resolve(self, now_ms: int) -> tuple[str, ...]:
-        """Asks about every open intent; the client ids that remain unsettled.
+        """Asks about every request without an outcome; the client ids of what is still open.
 
-        A PENDING intent that the broker has never heard of was not sent: it goes out now if its
-        time has not run out, and otherwise it is NOT_EXECUTED. An UNKNOWN one may still be under
-        way: it is NOT_EXECUTED only after 120 s and two healthy looks 10 s apart.
+        An entry of an earlier process that was not sent goes out now if the broker does not know
+        it and its time has not run out. An UNKNOWN entry may still be under way: it is
+        NOT_EXECUTED only after 120 s and two healthy looks 10 s apart that show nothing. A close
+        of unknown outcome is asked again, under a new name, once its position is seen unchanged.
+        Then everything else that is open goes on (`Dispatcher.beat`).
+        Raises `BrokerError`.
         """
+        if self._dispatcher.dry:
+            return ()
         for intent in self._journal.open_intents():
-            answer = self._answer(intent, now_ms)
-            if answer is not None:
-                self._dispatcher.note(answer, now_ms)
-                self._looks.pop(intent.request.client_id, None)
+            if intent.kind is Kind.ENTRY and intent.state in _NOT_ANSWERED:
+                self._resume(intent, now_ms)
+            elif intent.state in UNRESOLVED:
+                self._resolve(self._unknown(intent, now_ms), now_ms)
+        self._dispatcher.beat(now_ms)
         return tuple(each.request.client_id for each in self._journal.open_intents())
 
-    def _answer(self, intent: JournalledIntent, now_ms: int) -> Sent | None:
-        """What became of one intent; None while that is not known."""
-        report = self._broker.intent(intent.request.client_id)
-        if report.state in _REPORTED:
-            state = _REPORTED[report.state]
-            return Sent(intent.request, state, report.result, "the broker was asked")
-        if report.state == "in_flight":
-            return None
-        if self._left_a_trace(intent, report):
-            return Sent(intent.request, IntentState.FILLED, report.result, "found by its magic")
+    def _resume(self, intent: JournalledIntent, now_ms: int) -> None:
+        """An entry of an earlier process: not sent, or marked as sent and perhaps never received.
+
+        What is marked as sent goes out again only to a bridge that acts once per client id and has
+        never heard of it; another bridge might still have it under way.
+        """
+        request, was_sent = intent.request, intent.state is IntentState.SENT
+        if self._is_known(intent) or (was_sent and self._broker.health().dialect != _ONCE):
+            self._resolve(self._unknown(intent, now_ms), now_ms)
+            return
+        if was_sent:
+            self._note(request.client_id, IntentState.PENDING, "the bridge never had it", now_ms)
+        why_not = self._too_late(intent, now_ms)
+        if why_not:
+            self._note(request.client_id, IntentState.NOT_EXECUTED, why_not, now_ms)
+        elif self._is_frozen(request):
+            why = "another request of this symbol has no outcome yet"
+            self._note(request.client_id, IntentState.NOT_SENT, why, now_ms)
+        else:
+            self._dispatcher.start(request, now_ms)
+
+    def _is_known(self, intent: JournalledIntent) -> bool:
+        request = intent.request
+        if self._broker.intent(request.client_id).state != "unknown":
+            return True
+        return look_for(request, self._broker, intent.changed_ms) is not None
+
+    def _too_late(self, intent: JournalledIntent, now_ms: int) -> str:
+        """Why an old signal is not sent any more; empty if it is still worth it."""
+        request = intent.request
+        expired = request.valid_until_msc is not None and now_ms > request.valid_until_msc
+        if expired or intent.parent != request.client_id:
+            return "never sent, and now too late"
+        if request.price is None:
+            return ""
+        quote, spec = self._broker.tick(request.symbol), self._broker.symbol(request.symbol)
+        return gate(request, quote, spec)
+
+    def _unknown(self, intent: JournalledIntent, now_ms: int) -> JournalledIntent:
+        """What may have been sent when a process ended is of unknown outcome."""
+        client_id = intent.request.client_id
         if intent.state is IntentState.PENDING:
-            return self._send_or_drop(intent.request, now_ms)
-        if self._is_silent(intent, now_ms):
-            note = "two healthy looks found nothing"
-            return Sent(intent.request, IntentState.NOT_EXECUTED, None, note)
+            self._note(client_id, IntentState.SENT, "the broker knows it", now_ms)
+        if intent.state is not IntentState.UNKNOWN:
+            self._note(client_id, IntentState.UNKNOWN, "no answer was kept", now_ms)
+        found = self._journal.find_intent(client_id)
+        assert found is not None
+        return found
+
+    def _resolve(self, intent: JournalledIntent, now_ms: int) -> None:
+        report = self._broker.intent(intent.request.client_id)
+        answer = self._reported(report) or self._traced(intent)
+        if answer is None:
+            under_way = report.state == "in_flight" and self._age(intent, now_ms) < _IN_FLIGHT_MS
+            answer = None if under_way else self._absent(intent, now_ms)
+        if answer is not None:
+            self._settle(intent, answer, now_ms)
+
+    def _reported(self, report: IntentReport) -> Answer | None:
+        """The bridge's own record of the answer. Locked (10028) is no answer."""
+        if report.state not in _REPORTED:
+            return None
+        if report.result is not None and report.result.retcode == retcodes.LOCKED:
+            return None
+        code = retcodes.retcode(report.result.retcode) if report.result else None
+        return Answer(_REPORTED[report.state], report.result, "the broker was asked", code)
+
+    def _traced(self, intent: JournalledIntent) -> Answer | None:
+        trace = look_for(intent.request, self._broker, intent.changed_ms)
+        if trace is None or trace.working:
+            return None
+        return Answer(_filled(intent.request, trace), None, "found by its magic")
+
+    def _absent(self, intent: JournalledIntent, now_ms: int) -> Answer | None:
+        """NOT_EXECUTED, once an absence may be believed."""
+        looks = self._looks.setdefault(intent.request.client_id, Looks())
+        snapshot = self._broker.snapshot(intent.request.symbol)
+        if not is_healthy(self._broker, snapshot):
+            looks.unhealthy()
+            return None
+        looks.silent(now_ms, apart_ms=_BETWEEN_LOOKS_MS)
+        age_ms = self._age(intent, now_ms)
+        if intent.kind is Kind.CLOSE:
+            held = [p for p in snapshot.positions if p.identifier == intent.request.position]
+            if held and age_ms >= _CLOSE_AGAIN_MS:
+                return Answer(IntentState.NOT_EXECUTED, None, "the position is still there")
+            if not held and looks.count >= 2:
+                return Answer(IntentState.FILLED, None, "two healthy looks: no position")
+            return None
+        if looks.count >= 2 and age_ms >= _SILENT_MS:
+            return Answer(IntentState.NOT_EXECUTED, None, "two healthy looks found nothing")
         return None
 
-    def _left_a_trace(self, intent: JournalledIntent, report: IntentReport) -> bool:
-        """Whether a position or a deal bears the magic number of this intent."""
-        request = intent.request
-        if report.deals or report.position:
-            return True
-        if any(each.magic == request.magic for each in self._broker.positions(request.symbol)):
-            return True
-        deals = self._broker.deals(
-            from_ms=intent.changed_ms - _LOOKBACK_MS, to_ms=intent.changed_ms + _LOOKAHEAD_MS
+    def _settle(self, intent: JournalledIntent, answer: Answer, now_ms: int) -> None:
+        self._looks.pop(intent.request.client_id, None)
+        goes_on = intent.kind is Kind.CLOSE and answer.state is not IntentState.FILLED
+        if goes_on:
+            self._dispatcher.closer.settle_unknown(intent, answer, now_ms)
+        else:
+            self._dispatcher.note(intent.request.client_id, answer, now_ms)
+
+    def _note(self, client_id: str, state: IntentState, note: str, now_ms: int) -> None:
+        self._dispatcher.note(client_id, Answer(state, None, note), now_ms)
+
+    def _is_frozen(self, request: OrderRequest) -> bool:
+        return any(
+            each.request.symbol == request.symbol and each.state in UNRESOLVED
+            for each in self._journal.open_intents()
         )
-        return any(each.magic == request.magic for each in deals)
 
-    def _send_or_drop(self, request: OrderRequest, now_ms: int) -> Sent:
-        if request.valid_until_msc is not None and now_ms > request.valid_until_msc:
-            return Sent(request, IntentState.NOT_EXECUTED, None, "never sent, and now too late")
-        return self._dispatcher.ask(request)
+    def _age(self, intent: JournalledIntent, now_ms: int) -> int:
+        return now_ms - intent.changed_ms
 
-    def _is_silent(self, intent: JournalledIntent, now_ms: int) -> bool:
-        looks = self._looks.setdefault(intent.request.client_id, _Looks(0, 0))
-        if self._broker.health().status != "ok":
-            return False
-        if looks.count == 0 or now_ms - looks.last_ms >= _BETWEEN_LOOKS_MS:
-            looks.count, looks.last_ms = looks.count + 1, now_ms
-        return looks.count >= 2 and now_ms - intent.changed_ms >= _SILENT_MS
+
+def _filled(request: OrderRequest, trace: Trace) -> IntentState:
+    whole = trace.volume_lots >= request.volume - _LEAST_VOLUME
+    return IntentState.FILLED if whole else IntentState.PARTIAL

@@ -1,0 +1,112 @@
+"""What the journal can be asked about trade requests."""
+
+import sqlite3
+from typing import Any
+
+from broker.contract.messages import OrderRequest
+from broker.contract.wire import decode
+from trading.errors import JournalError
+from trading.execution.intents import (
+    IntentState,
+    JournalledIntent,
+    Kind,
+    LevelsIntent,
+    LevelsRequest,
+)
+
+_WORDS = "SELECT request, bar_open_ms, state, changed_ms, parent FROM intents "
+
+
+class IntentReads:
+    """Queries over the intents of an open journal."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def open_intents(self) -> tuple[JournalledIntent, ...]:
+        """Entries and closes with something left to do, in the order of their beginning."""
+        return self._intents("WHERE open = 1 AND kind != 'levels' ORDER BY rowid")
+
+    def has_open_intents(self) -> bool:
+        row = self._db.execute(
+            "SELECT 1 FROM intents WHERE open = 1 AND kind != 'levels' LIMIT 1"
+        ).fetchone()
+        return row is not None
+
+    def find_intent(self, client_id: str) -> JournalledIntent | None:
+        """An entry or a close by its name."""
+        found = self._intents("WHERE client_id = ? AND kind != 'levels'", client_id)
+        return found[0] if found else None
+
+    def intent_of_magic(self, magic: int) -> JournalledIntent | None:
+        """The entry that bears this magic; the newest, should there be several."""
+        found = self._intents(
+            "WHERE magic = ? AND kind = 'entry' ORDER BY rowid DESC LIMIT 1", magic
+        )
+        return found[0] if found else None
+
+    def closes_of(self, position: int) -> tuple[JournalledIntent, ...]:
+        """Every close asked for this position, oldest first."""
+        return self._intents("WHERE kind = 'close' AND position = ? ORDER BY rowid", position)
+
+    def children_of(self, entry: str) -> tuple[JournalledIntent, ...]:
+        """Closes asked for on behalf of an entry, oldest first."""
+        return self._intents("WHERE kind = 'close' AND parent = ? ORDER BY rowid", entry)
+
+    def levels_of(self, entry: str) -> tuple[LevelsIntent, ...]:
+        """Changes of levels asked for an entry's position, oldest first."""
+        rows = self._db.execute(
+            "SELECT request, state, changed_ms FROM intents "
+            "WHERE parent = ? AND kind = 'levels' ORDER BY rowid",
+            (entry,),
+        )
+        return tuple(
+            LevelsIntent(decode(LevelsRequest, body.encode()), IntentState(state), changed_ms)
+            for body, state, changed_ms in rows
+        )
+
+    def sent_since(self, from_ms: int) -> tuple[int, ...]:
+        """When trade requests were sent, from an instant on."""
+        rows = self._db.execute(
+            "SELECT event_time_ms FROM events WHERE kind = 'order_sent' AND event_time_ms >= ? "
+            "ORDER BY id",
+            (from_ms,),
+        )
+        return tuple(at_ms for (at_ms,) in rows)
+
+    def intents_of_bar(self, bar_open_ms: int) -> list[tuple[OrderRequest, IntentState]]:
+        """The orders of one bar and their present states."""
+        found = self._intents("WHERE bar_open_ms = ? AND kind != 'levels' ORDER BY rowid",
+                              bar_open_ms)  # fmt: skip
+        return [(each.request, each.state) for each in found]
+
+    def intent_state(self, client_id: str) -> IntentState | None:
+        """The present state of an intent; None if there is no such intent."""
+        row = self._db.execute(
+            "SELECT state FROM intents WHERE client_id = ?", (client_id,)
+        ).fetchone()
+        return None if row is None else IntentState(row[0])
+
+    def intent_counts(self) -> dict[str, int]:
+        """How many intents are in each state."""
+        return dict(
+            self._db.execute("SELECT state, count(*) FROM intents GROUP BY state").fetchall()
+        )
+
+    def _known(self, client_id: str) -> tuple[Kind, IntentState, str]:
+        """(kind, present state, parent) of an intent that must be there."""
+        row = self._db.execute(
+            "SELECT kind, state, parent FROM intents WHERE client_id = ?", (client_id,)
+        ).fetchone()
+        if row is None:
+            raise JournalError(f"intent {client_id}: it was never written down")
+        return Kind(row[0]), IntentState(row[1]), str(row[2])
+
+    def _intents(self, where: str, *values: Any) -> tuple[JournalledIntent, ...]:
+        rows = self._db.execute(_WORDS + where, values)
+        return tuple(
+            JournalledIntent(
+                decode(OrderRequest, body.encode()), open_ms, IntentState(state), changed, parent
+            )
+            for body, open_ms, state, changed, parent in rows
+        )
