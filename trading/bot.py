@@ -99,7 +99,7 @@ class Bot:
         if pending.due:
             self._decide_and_act(seen, now_ms)
         else:
-            p.schedule.pass_over_missing(now_ms)
+            p.missed.absent(p.schedule.pass_over_missing(now_ms))
 
     def _decide_and_act(self, seen: Seen, now_ms: int) -> None:
         """Think, remember, act, tell: in this order and no other."""

@@ -114,10 +114,14 @@ class Schedule:
         """The bar that opened at `open_ms` needs nothing more."""
         self.next_open_ms = open_ms + self._bar_ms
 
-    def pass_over_missing(self, now_ms: int) -> None:
-        """Goes past closes without a bar; a bar of an open market may come late."""
+    def pass_over_missing(self, now_ms: int) -> tuple[int, ...]:
+        """Goes past closes without a bar; a bar of an open market may come late. The opens that
+        were passed over."""
+        passed = []
         while self.next_close_ms <= now_ms and self._will_not_come(now_ms):
+            passed.append(self.next_open_ms)
             self.next_open_ms += self._bar_ms
+        return tuple(passed)
 
     def _will_not_come(self, now_ms: int) -> bool:
         return (

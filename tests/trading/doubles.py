@@ -1,6 +1,7 @@
 """Doubles for the daemon's parts: a scripted forecaster, a clock over a terminal, a rude broker."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from broker.contract.errors import BrokerUnavailable
-from broker.contract.messages import OrderRequest, Snapshot, TradeResult
+from broker.contract.messages import OrderRequest, Position, Snapshot, TradeResult
+from broker.contract.port import Broker
 from broker.native import NativeBroker
+from broker.simulator.faults.plan import FaultPlan
+from broker.simulator.faults.terminal import FaultyTerminal, bridge_clock
 from broker.simulator.native import NativeTerminal
 from broker.simulator.settings import AccountTerms
 from broker.simulator.terminal import SimulatedTerminal
@@ -20,6 +24,7 @@ from market.instruments import instrument
 from market.server_clock import ServerClock
 from market.store import BarStore
 from market.timeframe import Timeframe
+from tests.broker.paper_bridge import httpapi_app, httpapi_client_of, running
 from tests.builders import MONDAY_MS, make_bars
 from trading.bookkeeper import Bookkeeper
 from trading.bot import Bot, Parts
@@ -123,7 +128,7 @@ class StepClock:
 class RudeBroker:
     """A broker that fails where a test says so, and counts what was sent."""
 
-    def __init__(self, broker: NativeBroker) -> None:
+    def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._failures: dict[str, list[Exception]] = {}
         self.after_send: Callable[[], None] = lambda: None
@@ -193,14 +198,17 @@ class Desk:
     stop_after: int | None = None
     clock: Any = None
     decision: DecisionSettings = field(default_factory=DecisionSettings)
+    faults: FaultPlan | None = None
     accepted: Accepted = Accepted()  # noqa: RUF009
+    dialect: str = "native"
 
     def __post_init__(self) -> None:
-        self.native = NativeBroker(
-            NativeTerminal(self.terminal), ServerClock("UTC"),
-            now_ms=lambda: self.terminal.now_ms, mode="paper",
-        )  # fmt: skip
-        self.broker = RudeBroker(self.native)
+        face, now_ms = NativeTerminal(self.terminal), lambda: self.terminal.now_ms
+        if self.faults is not None:
+            face, now_ms = FaultyTerminal(face, self.faults), bridge_clock(self.faults)
+        self.native = NativeBroker(face, ServerClock("UTC"), now_ms=now_ms, mode="paper")
+        self._held = ExitStack()
+        self.broker = RudeBroker(self.native if self.dialect == "native" else self._served(face))
         self.clock = self.clock or StepClock(self.terminal)
         self.stop = StopFlag()
         self.reporter = Recorder(self.stop, self.stop_after)
@@ -217,7 +225,9 @@ class Desk:
             self.broker, self.clock, self.journal, pager, limits=DAEMON.health_limits,
             sessions=BTC.sessions, strategy_id=DAEMON.strategy_id,
         )  # fmt: skip
-        books = Bookkeeper(self.journal, pager, strategy_id=DAEMON.strategy_id, symbol="BTCUSD")
+        self.books = books = Bookkeeper(
+            self.journal, pager, strategy_id=DAEMON.strategy_id, symbol="BTCUSD"
+        )
         parts: Mapping[str, Any] = {
             "broker": self.broker, "clock": self.clock, "journal": self.journal,
             "reporter": self.reporter, "stop": self.stop, "dispatcher": dispatcher,
@@ -244,15 +254,26 @@ class Desk:
         }
         return Bot(Parts(**parts), "BTCUSD", Timeframe.M15, self.decision, DAEMON)
 
+    def _served(self, face: Any) -> Broker:
+        """The mt5-httpapi dialect over real HTTP, instead of the port in process."""
+        url = self._held.enter_context(running(httpapi_app(self.terminal, face)))
+        return self._held.enter_context(httpapi_client_of(url, server_timezone="UTC"))
+
     def run(self) -> "Desk":
         self.bot.run()
         return self
+
+    def own_positions(self) -> list[Position]:
+        """The terminal's positions that bear the bot's mark."""
+        found = self.terminal.positions("BTCUSD")
+        return [each for each in found if each.magic >> 32 == DAEMON.strategy_id]
 
     @property
     def lines(self) -> list[str]:
         return list(self.journal.decision_lines("BTCUSD"))
 
     def close(self) -> None:
+        self._held.close()
         self.journal.close()
         self.store.close()
 
