@@ -74,7 +74,7 @@ class TerminalReader:
     @one_at_a_time
     def restarted(self) -> None:
         """As a new process would be: another boot id, and nothing learned from the terminal."""
-        self._boot_id = str(uuid.uuid4())
+        self.boot_id = str(uuid.uuid4())
         self._started_s = time.monotonic()
         self._selected.clear()
 

@@ -5,7 +5,8 @@ written in `events`, what a request may do in `validation`, what bars mean in `f
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -75,10 +76,10 @@ class SimulatedTerminal:
             )
             for symbol, instrument in self.instruments.items()
         }
-        rollovers = Rollovers(self.server_clock)
+        self._rollovers = Rollovers(self.server_clock)
         self.book = Book(self.feeds, self.units, account)
-        self.desk = TradingDesk(self.book, rollovers, seed=seed, slippage_points=slippage_points)
-        self._events = Events(self.book, rollovers)
+        self.desk = self._new_desk()
+        self._events = Events(self.book, self._rollovers)
         self.ledger.deposit(to_minor(account.balance, account.currency_digits), start_ms)
         self._store: SnapshotStore | None = None
         self.faults = MarketFaults(self, faults) if faults is not None else None
@@ -157,6 +158,30 @@ class SimulatedTerminal:
     def order_check(self, request: TradeRequest) -> SendResult:
         """Validates a request; retcode 0 means that `order_send` would execute it now."""
         return self.desk.check(request, self._now_ms)
+
+    @contextmanager
+    def judging_by(self, instrument: Instrument) -> Iterator[None]:
+        """While it lasts the trade server judges a symbol's requests by another specification.
+
+        Its point, tick size and volume step must be those that the ledger counts in.
+        """
+        symbol, terms, desk = instrument.symbol, self.account_terms, self.desk
+        there = self.units[symbol]
+        self.units[symbol] = SymbolUnits(
+            instrument, leverage=terms.leverage, currency_digits=terms.currency_digits
+        )
+        self.desk = self._new_desk()
+        self.desk.requests, self.desk.client_allows = desk.requests, desk.client_allows
+        try:
+            yield
+        finally:
+            desk.requests = self.desk.requests
+            self.units[symbol], self.desk = there, desk
+
+    def _new_desk(self) -> TradingDesk:
+        return TradingDesk(
+            self.book, self._rollovers, seed=self._seed, slippage_points=self._slippage_points
+        )
 
     def quote_ticks(self, symbol: str) -> QuoteTicks | None:
         """The quote in force in ticks; None before the first bar."""

@@ -146,7 +146,8 @@ _ALL = (
               "Somebody closes a position by hand: `position`, or the oldest.", {"position": 0},
               once=True),
     FaultKind("foreign_position", _MARKET, ("D43",),
-              "Somebody opens a position: `side`, `lots`, `magic`, `sl` and `tp` in points away.",
+              "Somebody opens a position: `side`, `lots`, `magic`, `comment`, with a stop "
+              "`sl_points` and a target `tp_points` away.",
               {"side": 1, "lots": 0.01, "magic": 777, "sl_points": 0, "tp_points": 0,
                "comment": "manual"}, once=True),
     FaultKind("deposit", _MARKET, ("D44",),

@@ -49,7 +49,7 @@ class MarketFaults:
     def pass_until(self, to_ms: int, move: Callable[[int], None]) -> None:
         """What the plan does in (now, to]; `move` takes the market to an instant."""
         while (self.plan.faults or self._late) and (due_ms := self._next_ms()) <= to_ms:
-            move(due_ms)
+            move(max(due_ms, self._terminal.now_ms))
             self._act(due_ms)
 
     def called(self, call: Call) -> None:

@@ -137,6 +137,13 @@ class FaultPlan:
                 return fault
         return None
 
+    def shows(self, name: str, call: Call) -> Fault | None:
+        """`standing`, counted once per request: for what lasts, whoever looks."""
+        fault = self.standing(name, call)
+        if fault is not None and name not in call.acted:
+            self.note(fault, call)
+        return fault
+
     def happens(self, fault: Fault) -> bool:
         """Counts the one call of a fault that waits for time, and whether it acts at all."""
         fault.calls += 1

@@ -37,12 +37,18 @@ class Sending:
         if late:
             self._market.send_later(late, dict(request))
             return None, TIMEOUT
-        lost = self._plan.acting("null_result", call)
-        if lost and not lost.is_set("wire"):
+        lost = self._lost(call)
+        if lost:
             if lost.is_set("executed"):
                 self._send(request)
             return None, FAILED
         return self._executed(call, request)
+
+    def _lost(self, call: Call) -> Fault | None:
+        """A null result of the terminal's; one on the wire is the bridge's."""
+        there = self._plan.standing("null_result", call)
+        on_the_wire = there is not None and there.is_set("wire")
+        return None if on_the_wire else self._plan.acting("null_result", call)
 
     def _rejection(self, call: Call, request: dict[str, Any]) -> OrderSendResult | None:
         for name, code in _RIGHTS.items():

@@ -27,7 +27,7 @@ class Shown:
             fault.begins_ms
             for fault in (
                 self._plan.acting("freeze_ticks", call), self._plan.acting("disconnected", call),
-                self._plan.standing("session_closed", call),
+                self._plan.shows("session_closed", call),
             )
             if fault is not None
         ]  # fmt: skip
@@ -112,12 +112,8 @@ class Shown:
         return record._replace(**changes)
 
     def offset_s(self, call: Call) -> int:
-        fault = self._plan.standing("wrong_offset", call)
-        if fault is None:
-            return 0
-        if fault.name not in call.acted:
-            self._plan.note(fault, call)
-        return fault.int_of("s")
+        fault = self._plan.shows("wrong_offset", call)
+        return fault.int_of("s") if fault else 0
 
     def server_msc(self, utc_ms: int) -> int:
         clock = self._terminal.server_clock

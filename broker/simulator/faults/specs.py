@@ -8,7 +8,6 @@ from typing import Any
 from broker.simulator.faults.calls import Call
 from broker.simulator.faults.plan import FaultPlan
 from broker.simulator.terminal import SimulatedTerminal
-from broker.simulator.units import SymbolUnits
 from market.instrument import Execution, Instrument, TradeMode
 from market.sessions import Sessions
 
@@ -45,20 +44,13 @@ class SymbolFaults:
     @contextmanager
     def enforced(self, call: Call) -> Iterator[None]:
         """While it lasts the trade server judges by what the faults say."""
-        symbol, units = call.symbol, self._terminal.units
-        there = units.get(symbol)
-        changed = self._instrument(call, there.instrument) if there else None
-        if there is None or changed is None or changed == there.instrument:
+        there = self._terminal.instruments.get(call.symbol)
+        changed = self._instrument(call, there) if there else None
+        if changed is None or changed == there:
             yield
             return
-        terms = self._terminal.account_terms
-        units[symbol] = SymbolUnits(
-            changed, leverage=terms.leverage, currency_digits=terms.currency_digits
-        )
-        try:
+        with self._terminal.judging_by(changed):
             yield
-        finally:
-            units[symbol] = there
 
     def _instrument(self, call: Call, instrument: Instrument) -> Instrument:
         changes: dict[str, Any] = {}
@@ -66,7 +58,7 @@ class SymbolFaults:
             ours = _ENFORCED.get(name)
             if ours:
                 changes[ours] = _KINDS[ours](value) if ours in _KINDS else value
-        if self._plan.standing("session_closed", call):
+        if self._plan.shows("session_closed", call):
             changes["sessions"] = _NEVER_OPEN
         return replace(instrument, **changes) if changes else instrument
 
