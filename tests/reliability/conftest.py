@@ -38,7 +38,7 @@ def field(tmp_path: Path, plan: PaperPlan, store: Path) -> Iterator[MakeField]:
     made: list[Field] = []
 
     def make(**given: Any) -> Field:
-        made.append(Field(tmp_path / str(len(made)), plan, store=store, **given))
+        made.append(Field(tmp_path / str(len(made)), plan, **({"store": store} | given)))
         return made[-1]
 
     yield make
