@@ -7,7 +7,6 @@ restart goes on with it.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from broker.contract import retcodes
 from broker.contract.errors import BrokerError
 from broker.contract.messages import OrderRequest, Position, SymbolSpec, Tick
 from broker.contract.port import Broker
@@ -110,7 +109,7 @@ class Closer:
         self, request: OrderRequest, parent: str, answer: Answer, now_ms: int
     ) -> OrderRequest | None:
         """Journals an answer, and begins the next close where one is needed."""
-        if not self._goes_on(answer):
+        if answer.state in (IntentState.FILLED, IntentState.UNKNOWN):
             self._sender.note(request.client_id, answer, now_ms)
             if answer.state is not IntentState.UNKNOWN:
                 self._forget(request)
@@ -125,12 +124,6 @@ class Closer:
                 key=f"close {request.position}",
             )
         return following
-
-    def _goes_on(self, answer: Answer) -> bool:
-        if answer.state in (IntentState.FILLED, IntentState.UNKNOWN):
-            return False
-        gone = answer.code is not None and answer.code.code == retcodes.POSITION_CLOSED
-        return not gone
 
     def _following(
         self, request: OrderRequest, parent: str, answer: Answer | None

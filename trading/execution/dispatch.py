@@ -112,10 +112,10 @@ class Dispatcher:
         entered = self._entries.beat(now_ms)
         if entered is not None:
             self._guarded(entered, now_ms)
+        self._go_on_closing(now_ms)
         for intent in self._journal.open_intents():
             if intent.kind is Kind.ENTRY and intent.state in _TO_GUARD:
                 self._try("entry_waits", intent, self._guard.look, now_ms)
-        self._go_on_closing(now_ms)
         self._review_halts(now_ms)
 
     def close_all(self, symbol: str, reason: str, now_ms: int, ours: Callable[[int], bool]) -> None:

@@ -70,7 +70,7 @@ class Guard:
             raise
 
     def _look(self, intent: JournalledIntent, watch: _Watch, now_ms: int) -> None:
-        for _ in range(MOST_MODIFIES + 1):
+        for _ in range(MOST_MODIFIES + 2):
             position = self._find(intent)
             if position is None:
                 self._not_there(intent, watch, now_ms)
