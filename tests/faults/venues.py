@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from broker.client.fault_control import FaultControl
+from broker.client.httpapi import HttpApiBroker
 from broker.client.paper_control import PaperControl
 from broker.client.rest import RestBroker
 from broker.contract.constants import DealEntry, Filling, OrderType
@@ -63,7 +64,7 @@ class Venue:
 class HttpVenue(Venue):
     """`Venue` over HTTP: the broker is a client."""
 
-    broker: RestBroker
+    broker: RestBroker | HttpApiBroker
 
     @property
     def control(self) -> FaultControl:
