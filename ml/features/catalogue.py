@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from market.indicators import BLOCK_MS
 from market.timeframe import Timeframe
+from ml.features import page
+from ml.features.kernels import published, smc
+from ml.features.kernels.structure import LIFE
 
 BAR_MS = Timeframe.M15.ms
 DAY_MS = Timeframe.D1.ms
@@ -262,6 +265,56 @@ def _regime() -> Iterable[Feature]:
     )  # fmt: skip
 
 
+def _smc() -> Iterable[Feature]:
+    for name, meaning in (
+        ("ob_bullish_present",
+         f"1 where ob_bullish_dist is at most {smc.NEAR:g}, else 0"),
+        ("ob_bearish_present",
+         f"1 where ob_bearish_dist is at most {smc.NEAR:g}, else 0"),
+        ("ob_bullish_dist",
+         "(close − the highest top of the bullish order blocks) / ATR(14); below 0 inside the "
+         "block"),
+        ("ob_bearish_dist",
+         "(the lowest bottom of the bearish order blocks − close) / ATR(14); below 0 inside the "
+         "block"),
+        ("ob_volume_ratio",
+         "volume_ratio at the candle of the order block that was confirmed last, of either side; 0 "
+         "without one"),
+        ("fvg_bull_above",
+         "1 where a gap is open above the close (left by a fall; it draws the price up), else 0"),
+        ("fvg_bear_below",
+         "1 where a gap is open below the close (left by a rise; it draws the price down), else 0"),
+        ("fvg_bull_dist",
+         "(the lowest bottom of what is left of the gaps above − close) / ATR(14)"),
+        ("fvg_bear_dist",
+         "(close − the highest top of what is left of the gaps below) / ATR(14)"),
+        ("recent_bos",
+         f"+1 up or −1 down: side of the last BOS among the last {smc.RECENT} bars; 0 without one"),
+        ("recent_choch",
+         f"+1 up or −1 down: side of the last CHoCH among the last {smc.RECENT} bars; 0 without "
+         "one"),
+        ("structure_bias",
+         f"+1 up or −1 down: side of the last break among the last {LIFE} bars; 0 without one"),
+        ("liq_above_dist", "(the lowest liquidity pool above − close) / ATR(14)"),
+        ("liq_below_dist", "(close − the highest liquidity pool below) / ATR(14)"),
+    ):  # fmt: skip
+        yield _anchored("smc", name, smc.REACH, meaning, "smc")
+
+
+def _onchain() -> Iterable[Feature]:
+    for name, meaning in (
+        ("funding_rate_norm",
+         f"last funding rate of the perpetual known at the close, at most "
+         f"±{published.FUNDING_CLIP:g}, / {published.FUNDING_CLIP:g}; neutral 0"),
+        ("oi_change",
+         "last open interest known at the close / the last one at least 16 bars (4 h) older − 1, "
+         "at most ±1; neutral 0"),
+        ("fear_greed",
+         "last fear & greed index known at the close / 100; neutral 0.5"),
+    ):  # fmt: skip
+        yield Feature(name, "onchain", "onchain", 0, 1, meaning)
+
+
 CATALOGUE: tuple[Feature, ...] = (
     *_momentum(),
     *_candles(),
@@ -271,6 +324,8 @@ CATALOGUE: tuple[Feature, ...] = (
     *_higher_timeframes(),
     *_clocks(),
     *_regime(),
+    *_smc(),
+    *_onchain(),
 )
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(feature.group for feature in CATALOGUE))
 LOOKBACK_MS: int = max(feature.lookback_ms for feature in CATALOGUE)
@@ -302,7 +357,7 @@ def markdown() -> str:
         f"| {number} | `{each.name}` | {each.group} | {each.meaning}{_mark(each)} | {_span(each)} |"
         for number, each in enumerate(CATALOGUE, start=1)
     ]
-    return _HEAD + "\n".join(rows) + "\n"
+    return _HEAD + "\n".join(rows) + "\n" + page.STRUCTURE + page.PUBLISHED
 
 
 def _mark(feature: Feature) -> str:
@@ -330,6 +385,9 @@ Generated from `ml/features/catalogue.py` by `python -m ml.features.catalogue > 
   most {CLOSURE_MS // DAY_MS} days, else NaN.
 - The M15 bars that one row looks at may span {CLOSURE_MS // DAY_MS} days more than a market without
   pauses needs, else NaN.
+- Groups are switched by `features.groups` in ml_config.json; the columns keep the order of this
+  page whatever the order there. `base` and `regime` are the 62 that ship, `smc` and `onchain` are
+  optional.
 - A quotient by 0 is 0. Protected features are never pruned.
 
 | # | name | group | meaning | lookback |

@@ -8,11 +8,23 @@ from market.bars import Bars, Float64s, Int64s
 from market.calendar import EconomicCalendar
 from market.compiled import kernel
 from market.indicators import atr, directional, ema, macd, rsi
+from market.onchain import OnChain
 from market.resample import last_completed, resample
 from market.sessions import Sessions
 from market.timeframe import Timeframe
 from ml.features import catalogue
-from ml.features.kernels import candles, clock, higher, momentum, news, trend, volatility, volume
+from ml.features.kernels import (
+    candles,
+    clock,
+    higher,
+    momentum,
+    news,
+    published,
+    smc,
+    trend,
+    volatility,
+    volume,
+)
 
 _NO_NEWS = EconomicCalendar.none()
 _REACH_BARS = max(feature.bars for feature in catalogue.CATALOGUE)
@@ -44,6 +56,7 @@ def feature_matrix(
     groups: Sequence[str] = ("base", "regime"),
     round_step: float,
     calendar: EconomicCalendar = _NO_NEWS,
+    onchain: OnChain | None = None,
     first_row: int = 0,
 ) -> Float64s:
     """Features of the M15 bars `first_row` … last: shape (len(bars) − first_row, features).
@@ -51,10 +64,13 @@ def feature_matrix(
     Columns are `catalogue.names(groups)`. Row i uses what was known at the close of bar
     first_row + i; values whose past is not in `bars` are NaN. `round_step`: distance between round
     prices, in price units. `calendar`: only the events that concern the instrument, by time.
-    Raises `ValueError` for another timeframe, an unknown group, a row or a step out of range.
+    `onchain`: what the group of that name reads; `OnChain.none()` for its neutral values.
+    Raises `ValueError` for another timeframe, an unknown group, a row or a step out of range, and
+    where the group onchain has no record to read.
     """
     columns = catalogue.features(groups)
     _require(bars, round_step, first_row)
+    _require_onchain(columns, onchain)
     out = np.full((len(bars) - first_row, len(columns)), np.nan)
     if len(out) == 0:
         return out
@@ -63,6 +79,7 @@ def feature_matrix(
     _fill_m15(families, window, first, round_step)
     _fill_higher(families, window, first)
     _fill_clocks(families, window.open_ms[first:], calendar)
+    _fill_onchain(families, window.close_ms[first:], onchain)
     reach = np.array([feature.bars for feature in columns], dtype=np.int64)
     _drop_far_reach(out, window.open_ms, first, reach, catalogue.BAR_MS, catalogue.CLOSURE_MS)
     return out
@@ -75,6 +92,15 @@ def _require(bars: Bars, round_step: float, first_row: int) -> None:
         raise ValueError(f"first_row: 0 … {len(bars)} is allowed, {first_row} came")
     if not round_step > 0:
         raise ValueError(f"round_step: a distance above 0 is allowed, {round_step} came")
+
+
+def _require_onchain(columns: Sequence[catalogue.Feature], onchain: OnChain | None) -> None:
+    wanted = [feature.name for feature in columns if feature.group == "onchain"]
+    if wanted and onchain is None:
+        raise ValueError(
+            f"{wanted[0]}: features.groups has onchain, which needs its data, and none came; give "
+            "onchain=…, OnChain.none() for neutral values, or take the group out"
+        )
 
 
 def _needed(bars: Bars, first_row: int) -> tuple[Bars, int]:
@@ -109,6 +135,8 @@ def _fill_m15(families: dict[str, Float64s], bars: Bars, first: int, round_step:
     range_mean = atr(high, low, close, ms, 14, start)
     if "regime" in families:
         volatility.fill_regime(families["regime"], first, range_mean)
+    if "smc" in families:
+        _fill_smc(families["smc"], bars, first, range_mean)
     if "momentum" not in families:
         return
     strength = rsi(close, ms, 14, start)
@@ -126,6 +154,15 @@ def _fill_m15(families: dict[str, Float64s], bars: Bars, first: int, round_step:
     )  # fmt: skip
     volume.fill(families["volume"], first, open_, close, bars.tick_volume)
     higher.fill_d1_open(families["d1_open"], first, ms, open_, close, range_mean)
+
+
+def _fill_smc(out: Float64s, bars: Bars, first: int, range_mean: Float64s) -> None:
+    since = max(first - smc.REACH + 1, 0)
+    near = bars.rows(since, len(bars))
+    smc.fill(
+        out, first - since, near.open, near.high, near.low, near.close,
+        near.tick_volume, range_mean[since:],
+    )  # fmt: skip
 
 
 def _fill_higher(families: dict[str, Float64s], bars: Bars, first: int) -> None:
@@ -177,6 +214,15 @@ def _fill_clocks(
             for column in (calendar.time_ms, calendar.impact, calendar.known_since_ms)
         ),
     )  # fmt: skip
+
+
+def _fill_onchain(families: dict[str, Float64s], close_ms: Int64s, onchain: OnChain | None) -> None:
+    if "onchain" not in families or onchain is None:
+        return
+    for column, series in enumerate(onchain.in_catalogue_order()):
+        known = published.as_of(close_ms, series.known_ms, series.value, series.max_age_ms)
+        families["onchain"][:, column] = known
+    published.scale(families["onchain"])
 
 
 @kernel

@@ -10,7 +10,7 @@ class FeatureSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    groups: tuple[Literal["base", "regime"], ...] = ("base", "regime")
+    groups: tuple[Literal["base", "regime", "smc", "onchain"], ...] = ("base", "regime")
 
     @field_validator("groups")
     @classmethod

@@ -9,7 +9,9 @@ from market.bars import Bars, Float64s
 from market.calendar import EconomicCalendar
 from market.indicators import BLOCK_MS
 from market.instruments import INSTRUMENTS
+from market.onchain import OnChain, Published
 from market.sources.generated import generated_bars
+from ml.features.catalogue import GROUPS
 from ml.features.matrix import feature_matrix
 
 DAY_MS = 86_400_000
@@ -91,10 +93,29 @@ def news() -> EconomicCalendar:
     return EconomicCalendar.of(time_ms, impact, np.full(count, "USD"), time_ms - lead_ms)
 
 
+def _published(seed: int, every_minutes: int, spread: float, middle: float) -> Published:
+    """Values at uneven instants, some on the closes of bars, some a day without any."""
+    chance = np.random.default_rng(seed)
+    count = 280 * 24 * 60 // every_minutes
+    known_ms = _FROM_MS - 30 * DAY_MS + np.cumsum(chance.integers(1, 2 * every_minutes, count))
+    known_ms = np.unique(_FROM_MS - 30 * DAY_MS + (known_ms - known_ms[0]) * 60_000)
+    kept = chance.random(len(known_ms)) > 0.1
+    known_ms = known_ms[kept]
+    return Published(known_ms, chance.normal(middle, spread, len(known_ms)), 20 * DAY_MS)
+
+
+@lru_cache
+def published() -> OnChain:
+    return OnChain(
+        _published(11, 480, 0.002, 0.0), _published(12, 30, 0.6, 0.0), _published(13, 1440, 20, 50)
+    )
+
+
 def matrix_of(bars: Bars, first_row: int = 0) -> Float64s:
     return feature_matrix(
-        bars, round_step=ROUND_STEP[bars.symbol], calendar=news(), first_row=first_row
-    )
+        bars, groups=GROUPS, round_step=ROUND_STEP[bars.symbol], calendar=news(),
+        onchain=published(), first_row=first_row,
+    )  # fmt: skip
 
 
 @lru_cache

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from market.onchain import OnChain
 from market.timeframe import Timeframe
 from ml.features import catalogue
 from ml.features.catalogue import CATALOGUE, GROUPS, LOOKBACK_MS, feature_hash, names
@@ -26,14 +27,34 @@ is_asian_session session_hour_sin session_hour_cos day_of_week_sin day_of_week_c
 news_minutes_away news_count_today news_impact_next volatility_regime w1_ema_bias w1_rsi_norm
 """
 NAMES = _NAMES.split()
+_SMC = """
+ob_bullish_present ob_bearish_present ob_bullish_dist ob_bearish_dist ob_volume_ratio
+fvg_bull_above fvg_bear_below fvg_bull_dist fvg_bear_dist recent_bos recent_choch structure_bias
+liq_above_dist liq_below_dist
+"""
+SMC = _SMC.split()
+ONCHAIN = ["funding_rate_norm", "oi_change", "fear_greed"]
+SHIPPED = ("base", "regime")
 
 TWO_BARS = [(10.0, 12.0, 9.0, 11.0), (11.0, 13.0, 10.0, 12.0)]
 
 
 def test_names_are_the_62_in_their_order() -> None:
-    assert names(GROUPS) == tuple(NAMES)
+    assert names(SHIPPED) == tuple(NAMES)
     assert len(names(["base"])) == 59
     assert names(["regime"]) == ("volatility_regime", "w1_ema_bias", "w1_rsi_norm")
+
+
+def test_hash_of_the_62_is_the_one_that_models_carry() -> None:
+    known = "3ab2619819f046ab7eed0fe91492ec99beb08a26aef805edd13426439db9bef8"
+    assert feature_hash(names(SHIPPED)) == known
+
+
+def test_optional_groups_follow_the_62_in_any_order_of_the_settings() -> None:
+    assert names(["smc"]) == tuple(SMC)
+    assert names(["onchain"]) == tuple(ONCHAIN)
+    assert names(["smc", "base", "regime"]) == (*NAMES, *SMC)
+    assert names(["onchain", "smc", "regime", "base"]) == (*NAMES, *SMC, *ONCHAIN) == names(GROUPS)
 
 
 def test_groups_in_another_order_give_the_same_columns() -> None:
@@ -67,10 +88,10 @@ def test_hash_changes_with_names_order_and_formulas(monkeypatch: pytest.MonkeyPa
 def test_settings_know_the_groups_of_the_catalogue() -> None:
     annotation = FeatureSettings.model_fields["groups"].annotation
     assert typing.get_args(typing.get_args(annotation)[0]) == GROUPS
-    assert FeatureSettings().groups == GROUPS
+    assert FeatureSettings().groups == SHIPPED
 
 
-@pytest.mark.parametrize("groups", [[], ["base", "base"], ["smc"], "base"])
+@pytest.mark.parametrize("groups", [[], ["base", "base"], ["ict"], "base"])
 def test_settings_refuse_no_group_a_group_twice_and_an_unknown_one(groups: object) -> None:
     with pytest.raises(ValidationError, match="groups"):
         FeatureSettings.model_validate({"groups": groups})
@@ -78,8 +99,10 @@ def test_settings_refuse_no_group_a_group_twice_and_an_unknown_one(groups: objec
 
 def test_matrix_refuses_what_it_cannot_compute() -> None:
     bars = make_bars(TWO_BARS)
-    with pytest.raises(ValueError, match=r"base, regime is allowed, 'smc' came"):
-        feature_matrix(bars, groups=["base", "smc"], round_step=1.0)
+    with pytest.raises(ValueError, match=r"base, regime, smc, onchain is allowed, 'ict' came"):
+        feature_matrix(bars, groups=["base", "ict"], round_step=1.0)
+    with pytest.raises(ValueError, match=r"funding_rate_norm: .*none came; give onchain=…"):
+        feature_matrix(bars, groups=["onchain"], round_step=1.0)
     with pytest.raises(ValueError, match=r"round_step: a distance above 0 is allowed, 0\.0 came"):
         feature_matrix(bars, round_step=0.0)
     with pytest.raises(ValueError, match=r"first_row: 0 … 2 is allowed, 3 came"):
@@ -96,10 +119,10 @@ def test_no_row_asked_for_gives_no_row() -> None:
 
 def test_one_group_alone_gives_its_columns_of_all() -> None:
     bars = make_bars(TWO_BARS * 300)
-    both = feature_matrix(bars, round_step=1.0)
-    base = feature_matrix(bars, groups=["base"], round_step=1.0)
-    regime = feature_matrix(bars, groups=["regime"], round_step=1.0)
-    assert np.array_equal(np.hstack([base, regime]), both, equal_nan=True)
+    given = {"round_step": 1.0, "onchain": OnChain.none()}
+    together = feature_matrix(bars, groups=GROUPS, **given)
+    alone = [feature_matrix(bars, groups=[group], **given) for group in GROUPS]
+    assert np.array_equal(np.hstack(alone), together, equal_nan=True)
 
 
 def test_read_only_columns_are_accepted() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from market.bars import Bars, Float64s
-from ml.features.catalogue import CATALOGUE, Feature
+from ml.features.catalogue import CATALOGUE, GROUPS, Feature
 from ml.features.matrix import feature_matrix
-from tests.features.markets import ROUND_STEP, bitcoin, full_matrix, news
+from tests.features.markets import ROUND_STEP, bitcoin, full_matrix, news, published
 
 COLUMN = {feature.name: column for column, feature in enumerate(CATALOGUE)}
 FIRST = 11_500
@@ -23,7 +23,10 @@ def scaled(factor: float) -> Float64s:
         bars.symbol, bars.timeframe, bars.open_ms, *prices, bars.tick_volume, bars.spread_points
     )
     step = ROUND_STEP[bars.symbol] * factor
-    return feature_matrix(other, round_step=step, calendar=news(), first_row=FIRST)
+    return feature_matrix(
+        other, groups=GROUPS, round_step=step, calendar=news(), onchain=published(),
+        first_row=FIRST,
+    )  # fmt: skip
 
 
 @each_feature

@@ -11,8 +11,10 @@ from market.bars import Bars
 from market.instruments import INSTRUMENTS
 from market.sources.files import read_bars
 from ml.features.catalogue import CATALOGUE, LOOKBACK_MS, Feature
-from tests.features.markets import MARKETS, ROUND_STEP, full_matrix, matrix_of, news
-from tests.features.reference import not_torn, reference
+from tests.features.markets import MARKETS, ROUND_STEP, full_matrix, matrix_of, news, published
+from tests.features.onchain_reference import onchain
+from tests.features.reference import frame, not_torn, reference
+from tests.features.structure_reference import structure
 
 COLUMN = {feature.name: column for column, feature in enumerate(CATALOGUE)}
 # Rounding decides some comparisons of equal values: a few rows may count one more or less.
@@ -22,15 +24,22 @@ each_feature = pytest.mark.parametrize("feature", CATALOGUE, ids=lambda feature:
 
 @lru_cache
 def references(market: str) -> dict[str, pd.Series]:
-    bars = MARKETS[market]()
-    return reference(bars, ROUND_STEP[bars.symbol], news())
+    return reference_of(MARKETS[market]())
+
+
+def reference_of(bars: Bars) -> dict[str, pd.Series]:
+    return {
+        **reference(bars, ROUND_STEP[bars.symbol], news()),
+        **structure(bars),
+        **onchain(frame(bars), published()),
+    }
 
 
 @lru_cache
 def real(path: Path) -> tuple[Bars, np.ndarray, dict[str, pd.Series]]:
     bars = read_bars(path, INSTRUMENTS["BTCUSD"])
     bars = bars.rows(len(bars) - 17_500, len(bars))
-    return bars, matrix_of(bars), reference(bars, ROUND_STEP["BTCUSD"], news())
+    return bars, matrix_of(bars), reference_of(bars)
 
 
 def assert_equal(feature: Feature, bars: Bars, got: np.ndarray, expected: pd.Series) -> None:
