@@ -5,13 +5,13 @@ from typing import Any
 
 from broker.contract.constants import (
     DealReason,
-    Filling,
     OrderType,
     PositionType,
     TradeAction,
     TypeTime,
 )
 from broker.contract.errors import BadAnswer, OutcomeUnknown
+from broker.contract.filling import filling_of
 from broker.contract.marks import comment_of, magic_of, mark_of
 from broker.contract.messages import (
     Deal,
@@ -24,7 +24,6 @@ from broker.contract.messages import (
 )
 from broker.contract.retcodes import DONE, RetcodeClass, outcome, retcode
 from broker.native.records import message_of
-from market.instrument import FILL_FOK_BIT, FILL_IOC_BIT
 
 _THE_VENUES_OWN = (DealReason.SL, DealReason.TP, DealReason.SO)
 
@@ -109,17 +108,10 @@ def close_request(
         client_id=client_id,
         magic=magic,
         comment=comment or (comment_of(client_id) if client_id else ""),
-        type_filling=allowed_filling(spec.filling_mode),
+        type_filling=filling_of(spec.filling_mode),
         deviation=deviation,
         position=position.identifier,
     )
-
-
-def allowed_filling(filling_bits: int) -> Filling:
-    """The order's filling from the symbol's bitmask: FOK, else IOC, else RETURN."""
-    if filling_bits & FILL_FOK_BIT:
-        return Filling.FOK
-    return Filling.IOC if filling_bits & FILL_IOC_BIT else Filling.RETURN
 
 
 def spread_points(quote: Tick, spec: SymbolSpec) -> int:
