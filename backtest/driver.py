@@ -179,6 +179,9 @@ def _no_collector() -> Iterator[None]:
     try:
         yield
     finally:
+        # what was made goes to the oldest generation without a look at it
+        gc.freeze()
+        gc.unfreeze()
         if was_on:
             gc.enable()
 

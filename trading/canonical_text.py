@@ -5,7 +5,6 @@ text is what `json.dumps(..., sort_keys=True, separators=(",", ":"))` would give
 """
 
 import json
-import math
 from collections.abc import Iterable
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
@@ -91,11 +90,12 @@ def _enter(e: Enter) -> str:
 
 
 def market(m: MarketView) -> str:
+    atr, ema200, floor = m.atr, m.ema200, m.margin_floor  # each may be NaN, which is not itself
     return (
-        f'{{"atr":{_or_null(m.atr)},"close":{m.close!r},"close_ms":{m.close_ms},'
-        f'"ema200":{_or_null(m.ema200)},"high":{m.high!r},"low":{m.low!r},'
-        f'"margin_floor":{_or_null(m.margin_floor)},"open":{m.open!r},"open_ms":{m.open_ms},'
-        f'"spread_points":{m.spread_points},"symbol":{quoted(m.symbol)}}}'
+        f'{{"atr":{atr if atr == atr else "null"},"close":{m.close!r},"close_ms":{m.close_ms},'
+        f'"ema200":{ema200 if ema200 == ema200 else "null"},"high":{m.high!r},"low":{m.low!r},'
+        f'"margin_floor":{floor if floor == floor else "null"},"open":{m.open!r},'
+        f'"open_ms":{m.open_ms},"spread_points":{m.spread_points},"symbol":{quoted(m.symbol)}}}'
     )
 
 
@@ -126,10 +126,6 @@ def require_finite(line: str) -> str:
     if "nan" in line or "inf" in line:
         json.loads(line)
     return line
-
-
-def _or_null(number: float) -> str:
-    return "null" if math.isnan(number) else repr(number)
 
 
 def _word(value: float | str) -> str:

@@ -135,10 +135,11 @@ class Watch:
 
     def _search(self, to_ms: int) -> None:
         feed, first = self.feed, self._row
-        last = feed.opened(to_ms)
-        if last <= first:
+        if first >= len(feed) or feed.open_ms[first] > to_ms:
             return
-        last = min(len(feed), max(last, first + _LOOK_AHEAD_ROWS))
+        last = min(len(feed), first + _LOOK_AHEAD_ROWS)
+        if feed.open_ms[last - 1] <= to_ms:
+            last = max(last, feed.opened(to_ms))
         row, fill, kind, at_open, ambiguous = first_exit(
             self.side, self.sl, self.tp, *feed.arrays, first, last, self._past_first
         )

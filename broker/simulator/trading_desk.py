@@ -73,28 +73,21 @@ class TradingDesk:
         self._entry_checks = {s: check.entry_checks(u, book.terms) for s, u in book.units.items()}
         self.requests = 0
         self.client_allows = True
-        self._handlers: dict[int, Callable[[TradeRequest, int, bool], SendResult]] = {
-            TradeAction.DEAL: self._deal,
-            TradeAction.PENDING: self._place,
-            TradeAction.SLTP: self._set_levels,
-            TradeAction.MODIFY: self._change_order,
-            TradeAction.REMOVE: self._remove_order,
-        }
 
     def send(self, request: TradeRequest, now_ms: int) -> SendResult:
         """`order_send`: validates and executes."""
         self.requests += 1
-        handler = self._handlers.get(request.action)
+        handler = _HANDLERS.get(request.action)
         if handler is None:
             return self._refused(check.INVALID, request, now_ms)
-        return handler(request, now_ms, True)
+        return handler(self, request, now_ms, True)
 
     def check(self, request: TradeRequest, now_ms: int) -> SendResult:
         """`order_check`: the same validation, nothing sent. retcode 0 means it would pass."""
-        handler = self._handlers.get(request.action)
+        handler = _HANDLERS.get(request.action)
         if handler is None:
             return self._refused(check.INVALID, request, now_ms)
-        return handler(request, now_ms, False)
+        return handler(self, request, now_ms, False)
 
     def _deal(self, request: TradeRequest, now_ms: int, execute: bool) -> SendResult:
         if request.position:
@@ -267,6 +260,15 @@ class TradingDesk:
                 bid, ask = units.price(quote.bid), units.price(quote.ask)
         comment = COMMENTS[retcode] if retcode else "Done"
         return SendResult(retcode, 0, 0, 0, request.volume, 0.0, bid, ask, comment, self.requests)
+
+
+_HANDLERS: dict[int, Callable[[TradingDesk, TradeRequest, int, bool], SendResult]] = {
+    TradeAction.DEAL: TradingDesk._deal,
+    TradeAction.PENDING: TradingDesk._place,
+    TradeAction.SLTP: TradingDesk._set_levels,
+    TradeAction.MODIFY: TradingDesk._change_order,
+    TradeAction.REMOVE: TradingDesk._remove_order,
+}
 
 
 def trigger_watch(book: Book, row: OrderRow, now_ms: int) -> Watch:

@@ -45,8 +45,9 @@ class SymbolUnits:
     """Conversions and money of one instrument on one account. Built once, read often."""
 
     __slots__ = (
-        "_commission", "_margin", "_margin_by_price", "_points_per_tick", "_step", "_swap_by_price",
-        "_swap_long", "_swap_short", "_tick", "_value", "_volume_step", "always_open", "instrument",
+        "_margin", "_margin_by_price", "_points_per_tick", "_step", "_swap_by_price",
+        "_swap_long", "_swap_short", "_tick", "_value", "_volume_step", "always_open", "commission",
+        "instrument",
         "least_stop_ticks", "limit_steps", "max_steps", "min_steps", "price_format", "tick_size",
         "value_per_tick",
     )  # fmt: skip
@@ -63,7 +64,8 @@ class SymbolUnits:
         step_minor = exact(instrument.volume_step) * 10**currency_digits
         self._value = Factor(exact(instrument.tick_value) * step_minor)
         self.value_per_tick = self._value.numerator / self._value.denominator
-        self._commission = Factor(exact(instrument.commission_per_lot) * step_minor)
+        # of one side, by steps: minor units, zero or negative (B17)
+        self.commission = Factor(-exact(instrument.commission_per_lot) * step_minor)
         self._set_margin(leverage, step_minor)
         self._swap_by_price, long, short = _swap_factors(instrument, step_minor)
         self._swap_long, self._swap_short = Factor(long), Factor(short)
@@ -109,10 +111,6 @@ class SymbolUnits:
     def profit(self, side: int, open_ticks: int, close_ticks: int, steps: int) -> int:
         """Profit in minor units (B12): distance in ticks · tick value · volume."""
         return self._value(side * (close_ticks - open_ticks) * steps)
-
-    def commission(self, steps: int) -> int:
-        """Commission of one side in minor units, zero or negative (B17)."""
-        return -self._commission(steps)
 
     def margin(self, steps: int, price_ticks: int) -> int:
         """Margin of a position opened at a price, in minor units (B14)."""

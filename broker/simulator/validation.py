@@ -312,7 +312,7 @@ ENTRY: tuple[Check, ...] = (
 def entry_checks(units: SymbolUnits, terms: AccountTerms) -> tuple[Check, ...]:
     """`ENTRY` less the checks that never fail in this symbol on this account."""
     instrument = units.instrument
-    cannot_fail = {
+    cannot_fail: dict[Check, bool] = {
         trade_mode: instrument.trade_mode is TradeMode.FULL,
         session: units.always_open,
         limits: not (units.limit_steps or terms.max_positions),
