@@ -3,13 +3,12 @@
 import httpx
 import pytest
 
-from broker.contract.constants import Filling, OrderType
 from broker.contract.errors import OutcomeUnknown
-from broker.contract.messages import OrderRequest
 from broker.contract.retcodes import RETCODES, RetcodeClass, retcode
 from tests.chaos.field import Field
 from tests.reliability.checks import DIALECTS, check_sound
 from tests.reliability.conftest import MakeField
+from tests.reliability.orders import order
 from trading.execution.intents import IntentState
 
 both_dialects = pytest.mark.parametrize("dialect", DIALECTS)
@@ -18,14 +17,6 @@ ADOPTED = (IntentState.PROTECTED, IntentState.CLOSED)
 
 def first_state(field: Field) -> IntentState:
     return field.requests()[0][1]
-
-
-def order(client_id: str = "t-1", **fields: object) -> OrderRequest:
-    words = {
-        "symbol": "BTCUSD", "type": OrderType.BUY, "volume": 0.1, "client_id": client_id,
-        "magic": 7719 << 32 | 1, "comment": "t", "type_filling": Filling.FOK, "deviation": 100,
-    }  # fmt: skip
-    return OrderRequest(**(words | fields))
 
 
 @both_dialects
