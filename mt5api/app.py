@@ -13,7 +13,7 @@ from broker.contract.errors import BrokerError
 from broker.contract.wire import WireError
 from broker.native import NativeBroker
 from mt5api.auth import BearerAuth
-from mt5api.calls import DirectCalls
+from mt5api.calls import Calls, DirectCalls
 from mt5api.clock_routes import clock_routes
 from mt5api.control_routes import control_routes
 from mt5api.errors import error_answer, refused_read
@@ -49,12 +49,12 @@ def create_app(
         broker.keep_answers()
 
     app = FastAPI(lifespan=saved_at_shutdown, openapi_url=None, redirect_slashes=False)
-    calls = live.calls if live else DirectCalls(may_block=paper_clock is None)
+    calls: Calls = live.calls if live else DirectCalls(may_block=paper_clock is None)
     app.include_router(read_routes(broker, calls, told_health=live.health if live else None))
     limit = live.opening_limit if live else None
     app.include_router(trade_routes(Trades(broker, calls, save, limit)))
     if live:
-        app.include_router(control_routes(live.control, calls))
+        app.include_router(control_routes(live.control, live.calls))
     if paper_clock:
         app.include_router(clock_routes(paper_clock))
     _answer_errors_in_json(app, broker)

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from mt5api.calls import Calls
 from mt5api.errors import answer
+from mt5api.live.calls import QueuedCalls
 from mt5api.live.parts import Control
 
 
-def control_routes(control: Control, calls: Calls) -> APIRouter:
+def control_routes(control: Control, calls: QueuedCalls) -> APIRouter:
     router = APIRouter()
 
     async def done(act: Callable[[], bool]) -> Response:
-        return answer({"success": await calls.trade(act)})
+        # As urgent as the bridge's own look, and like it not refused while disconnected.
+        return answer({"success": await calls.watch(act)})
 
     @router.post("/terminal/init")
     async def connect() -> Response:

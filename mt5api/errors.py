@@ -22,7 +22,7 @@ JSON = "application/json"
 
 
 class Busy(BrokerUnavailable):
-    """The bridge cannot ask the terminal now: too many wait, or it does not answer at all."""
+    """The bridge cannot ask the terminal now: too many wait, or it is not connected."""
 
 
 class TooSlow(BrokerUnavailable):

@@ -30,7 +30,8 @@ class IntentKeys:
     """An `IntentStore` in a file.
 
     `power_safe`: a key also survives a power cut (one disk flush each); without it, any death of
-    the process. Answers are written by `flush`, after the venue has kept what they tell.
+    the process. Answers are written by `flush`, after the venue has kept what they tell, and
+    survive the process: one that a power cut takes leaves its key open.
     """
 
     def __init__(self, path: Path, *, power_safe: bool = True) -> None:
@@ -38,10 +39,11 @@ class IntentKeys:
         self._lock = Lock()
         self._memory = IntentMemory()
         self._unwritten: dict[str, TradeResult] = {}
+        self._begins_with = "FULL" if power_safe else "NORMAL"
         with self._errors_named():
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
+            self._db.execute("PRAGMA synchronous=NORMAL")
             self._require_schema()
             self._db.execute(_TABLE)
             self._read()
@@ -52,10 +54,12 @@ class IntentKeys:
     def begin(self, client_id: str, sent: SentIntent) -> None:
         """On disk when it returns."""
         with self._lock, self._errors_named():
+            self._db.execute(f"PRAGMA synchronous={self._begins_with}")
             self._db.execute(
                 "INSERT INTO keys VALUES (?, ?, ?, NULL)",
                 (client_id, sent.body_hash, sent.sent_ms),
             )
+            self._db.execute("PRAGMA synchronous=NORMAL")
             self._memory.begin(client_id, sent)
 
     def finish(self, client_id: str, result: TradeResult) -> None:
@@ -116,7 +120,7 @@ class IntentKeys:
                 answer = None if result is None else decode(TradeResult, result)
             except WireError as error:
                 raise KeysError(f"{self._path}: key {client_id}: {error}") from None
-            self._memory.begin(client_id, SentIntent(body_hash, sent_ms, answer, here=False))
+            self._memory.begin(client_id, SentIntent(body_hash, sent_ms, answer))
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:

@@ -38,6 +38,14 @@ def health_of(
     )
 
 
+def nothing_known(boot_id: str, utc_msc: int, uptime_s: float) -> Health:
+    """The health of a live bridge whose terminal has not answered."""
+    return health_of(
+        None, None, mode="live", boot_id=boot_id, uptime_s=round(uptime_s, 3), market=(),
+        utc_msc=utc_msc, utc_offset_s=0,
+    )  # fmt: skip
+
+
 def _status(terminal: Any, account: Any) -> str:
     if terminal is None or account is None:
         return "down"

@@ -17,7 +17,7 @@ from broker.contract.errors import (
     IntentInFlight,
     IntentReused,
 )
-from broker.contract.marks import mark
+from broker.contract.marks import marks_of
 from broker.contract.messages import TradeResult
 from broker.contract.wire import encode
 
@@ -27,12 +27,11 @@ KEPT_MS = 7 * 86_400_000
 @dataclass(slots=True)
 class SentIntent:
     """One request and its answer. `result` is None while the outcome is not known; `body_hash` is
-    empty where only the venue remembers the request; `here`: sent since this process started."""
+    empty where only the venue remembers the request."""
 
     body_hash: str
     sent_ms: int
     result: TradeResult | None = None
-    here: bool = True
 
 
 class IntentStore(Protocol):
@@ -105,6 +104,7 @@ class SentIntents:
         self._find = find
         self._marks_at_the_venue = marks_at_the_venue
         self._marks_before_start: set[int] | None = None
+        self._sent_here: set[str] = set()
 
     def result(self, client_id: str) -> TradeResult | None:
         """The answer, where it is known here."""
@@ -117,8 +117,7 @@ class SentIntents:
 
     def is_under_way(self, client_id: str) -> bool:
         """Whether this process sent it and has no answer."""
-        sent = self._store.get(client_id)
-        return sent is not None and sent.here and sent.result is None
+        return client_id in self._sent_here and self.result(client_id) is None
 
     def answered(self, client_id: str, body: object) -> TradeResult | None:
         """The known answer to this request, without asking anybody; `IntentReused` for another."""
@@ -142,7 +141,7 @@ class SentIntents:
             return act()
         sent = self._store.get(client_id)
         if sent is None and self._was_sent_before_start(client_id):
-            sent = self._begin(client_id, "", here=False)
+            sent = self._begin(client_id, "")
         if sent is None:
             return self._first_time(client_id, body, act)
         self._require_same(client_id, sent, body)
@@ -161,23 +160,29 @@ class SentIntents:
         self, client_id: str, body: object, act: Callable[[], TradeResult]
     ) -> TradeResult:
         self._begin(client_id, _hash(body))
+        self._sent_here.add(client_id)
         try:
             result = act()
         except (BrokerRefused, BrokerUnavailable, BadAnswer):
-            self._store.forget(client_id)
+            self._forget(client_id)
             raise
         if result.outcome == "not_sent":
-            self._store.forget(client_id)
+            self._forget(client_id)
         else:
             self._store.finish(client_id, result)
+            self._sent_here.discard(client_id)
         return result
 
-    def _begin(self, client_id: str, body_hash: str, *, here: bool = True) -> SentIntent:
+    def _begin(self, client_id: str, body_hash: str) -> SentIntent:
         now_ms = self._now_ms()
         self._store.forget_before(now_ms - KEPT_MS)
-        sent = SentIntent(body_hash, now_ms, here=here)
+        sent = SentIntent(body_hash, now_ms)
         self._store.begin(client_id, sent)
         return sent
+
+    def _forget(self, client_id: str) -> None:
+        self._store.forget(client_id)
+        self._sent_here.discard(client_id)
 
     def _require_same(self, client_id: str, sent: SentIntent, body: object) -> None:
         if sent.body_hash not in ("", _hash(body)):
@@ -189,7 +194,7 @@ class SentIntents:
     def _was_sent_before_start(self, client_id: str) -> bool:
         if self._marks_before_start is None:
             self._marks_before_start = self._marks_at_the_venue()
-        return mark(client_id) in self._marks_before_start
+        return not marks_of(client_id).isdisjoint(self._marks_before_start)
 
 
 def _hash(body: object) -> str:

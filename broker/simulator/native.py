@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from broker.contract.constants import OrderType, TradeAction
 from broker.contract.messages import Deal, Position
 from broker.simulator.native_constants import Constants
+from broker.simulator.native_legacy import LegacyFunctions
 from broker.simulator.native_rates import NativeRates
 from broker.simulator.native_symbol import symbol_info
 from broker.simulator.native_words import (
@@ -44,7 +45,7 @@ _END_OF_TIME_S = 1 << 40
 _WIDEST_OFFSET_MS = 24 * 3_600_000
 
 
-class NativeTerminal(Constants):
+class NativeTerminal(LegacyFunctions, Constants):
     """`MetaTrader5` over a `SimulatedTerminal`."""
 
     def __init__(self, terminal: SimulatedTerminal) -> None:

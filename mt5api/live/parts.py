@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from broker.contract.messages import Health
-from mt5api.calls import Calls
 from mt5api.limits import RateLimit
+from mt5api.live.calls import QueuedCalls
 
 
 class Control(Protocol):
@@ -25,7 +25,7 @@ class Control(Protocol):
 class LiveParts:
     """`health` answers at once; `running` holds while the application serves."""
 
-    calls: Calls
+    calls: QueuedCalls
     health: Callable[[], Health]
     control: Control
     running: Callable[[], AbstractAsyncContextManager[None]]
