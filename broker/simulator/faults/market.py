@@ -86,6 +86,11 @@ class MarketFaults:
         self._put_feed(tick.symbol)
         happenings.touch(book, tick.symbol, now_ms)
 
+    @property
+    def is_altered(self) -> bool:
+        """Whether the bars are not the data's."""
+        return bool(self._alterations)
+
     def closures(self, symbol: str) -> list[Alteration]:
         """Stretches without bars."""
         return [a for a in self._alterations if (a.kind, a.symbol) == ("session_closed", symbol)]

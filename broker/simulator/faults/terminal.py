@@ -1,7 +1,8 @@
 """`FaultyTerminal`: the MetaTrader5 package's functions of a terminal in trouble."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from broker.simulator.faults.calls import REQUEST, Call, call_of
 from broker.simulator.faults.failures import TIMEOUT, Error, failure
@@ -12,7 +13,24 @@ from broker.simulator.faults.shown import Shown
 from broker.simulator.faults.specs import SymbolFaults
 from broker.simulator.native import NativeTerminal
 
-_NOBODYS = Call("", "")
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+
+def may_fail(
+    function: Callable[Concatenate["FaultyTerminal", Given], Answer],
+) -> Callable[Concatenate["FaultyTerminal", Given], Answer]:
+    """The function of the same name of the terminal itself, while there are no faults."""
+    name = function.__name__
+
+    @wraps(function)
+    def called(self: "FaultyTerminal", /, *args: Given.args, **given: Given.kwargs) -> Answer:
+        if self.is_quiet():
+            answer: Answer = getattr(self._native, name)(*args, **given)
+            return answer
+        return function(self, *args, **given)
+
+    return called
 
 
 def bridge_clock(plan: FaultPlan) -> Callable[[], int]:
@@ -44,32 +62,45 @@ class FaultyTerminal:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._native, name)
 
+    def is_quiet(self) -> bool:
+        """Whether the terminal can answer for itself: no faults, and no bars that never were."""
+        return not (self._plan.names or self.market.is_altered)
+
+    @may_fail
     def last_error(self) -> Error:
         return self._native.last_error() if self._error is None else self._error
 
+    @may_fail
     def initialize(self, path: str = "", **given: Any) -> bool:
         return self._begin("initialize", lambda: self._native.initialize(path, **given))
 
+    @may_fail
     def login(self, login: int, **given: Any) -> bool:
         return self._begin("login", lambda: self._native.login(login, **given))
 
+    @may_fail
     def account_info(self) -> Any:
         return self._asked("account_info", "", self._account)
 
+    @may_fail
     def terminal_info(self) -> Any:
         return self._asked("terminal_info", "", self._terminal_info)
 
+    @may_fail
     def symbols_get(self, group: str = "*") -> Any:
         return self._asked("symbols_get", "", lambda _: self._native.symbols_get(group))
 
+    @may_fail
     def symbol_select(self, symbol: str, enable: bool = True) -> bool:
         return bool(self._asked(
             "symbol_select", symbol, lambda _: self._native.symbol_select(symbol, enable)
         ))  # fmt: skip
 
+    @may_fail
     def symbol_info(self, symbol: str) -> Any:
         return self._asked("symbol_info", symbol, lambda call: self._symbol(call, symbol))
 
+    @may_fail
     def symbol_info_tick(self, symbol: str) -> Any:
         def tick(call: Call) -> Any:
             there = self._native.symbol_info_tick(symbol)
@@ -77,15 +108,19 @@ class FaultyTerminal:
 
         return self._asked("symbol_info_tick", symbol, tick)
 
+    @may_fail
     def copy_rates_from(self, symbol: str, timeframe: int, date_from: Any, count: int) -> Any:
         return self._rates("copy_rates_from", symbol, timeframe, date_from, count)
 
+    @may_fail
     def copy_rates_from_pos(self, symbol: str, timeframe: int, start: int, count: int) -> Any:
         return self._rates("copy_rates_from_pos", symbol, timeframe, start, count)
 
+    @may_fail
     def copy_rates_range(self, symbol: str, timeframe: int, date_from: Any, date_to: Any) -> Any:
         return self._rates("copy_rates_range", symbol, timeframe, date_from, date_to)
 
+    @may_fail
     def positions_get(self, **given: Any) -> Any:
         return self._asked(
             "positions_get", given.get("symbol") or "",
@@ -93,12 +128,12 @@ class FaultyTerminal:
                 call, repr(given), lambda: self._native.positions_get(**given))),
         )  # fmt: skip
 
+    @may_fail
     def positions_total(self) -> Any:
-        if not self._plan.names:
-            return self._native.positions_total()
         shown = self.positions_get()
         return None if shown is None else len(shown)
 
+    @may_fail
     def orders_get(self, **given: Any) -> Any:
         return self._asked(
             "orders_get", given.get("symbol") or "",
@@ -106,12 +141,15 @@ class FaultyTerminal:
                 call, repr(given), lambda: self._native.orders_get(**given))),
         )  # fmt: skip
 
+    @may_fail
     def history_deals_get(self, *dates: Any, **given: Any) -> Any:
         return self._history("history_deals_get", "time_msc", dates, given)
 
+    @may_fail
     def history_orders_get(self, *dates: Any, **given: Any) -> Any:
         return self._history("history_orders_get", "time_done_msc", dates, given)
 
+    @may_fail
     def order_calc_margin(self, action: int, symbol: str, volume: float, price: float) -> Any:
         def margin(call: Call) -> Any:
             there = self._native.order_calc_margin(action, symbol, volume, price)
@@ -119,6 +157,7 @@ class FaultyTerminal:
 
         return self._asked("order_calc_margin", symbol, margin)
 
+    @may_fail
     def order_check(self, request: dict[str, Any]) -> Any:
         def check(call: Call) -> Any:
             with self._specs.enforced(call):
@@ -126,10 +165,8 @@ class FaultyTerminal:
 
         return self._asked("order_check", request.get("symbol", ""), check, request)
 
+    @may_fail
     def order_send(self, request: dict[str, Any]) -> Any:
-        if not self._plan.names:
-            self._error = None
-            return self._native.order_send(request)
         call = call_of("order_send", request.get("symbol", ""), request)
         self.market.called(call)
         failed = failure(self._plan, call)
@@ -148,8 +185,6 @@ class FaultyTerminal:
     ) -> Any:  # fmt: skip
         """The answer of a function that changes nothing; None where a fault makes it fail."""
         self._error = None
-        if not self._plan.names:
-            return ask(_NOBODYS)
         call = call_of(function, symbol, request)
         self.market.called(call)
         failed = failure(self._plan, call)
@@ -185,8 +220,8 @@ class FaultyTerminal:
 
     def _symbol(self, call: Call, symbol: str) -> Any:
         info = self._native.symbol_info(symbol)
-        if info is None or not self._plan.names:
-            return info
+        if info is None:
+            return None
         tick = self._shown.tick(call, self._native.symbol_info_tick(symbol))
         if tick is not None:
             info = info._replace(bid=tick.bid, ask=tick.ask, time=tick.time)
@@ -196,8 +231,8 @@ class FaultyTerminal:
         def rates(call: Call) -> Any:
             asked = self._on_its_clock(call, function, given)
             rows = getattr(self._native, function)(symbol, *asked)
-            if rows is None or not (self._plan.faults or self.market.closures(symbol)):
-                return rows
+            if rows is None:
+                return None
             return self._shown.rates(call, rows, self.market.closures(symbol))
 
         return self._asked(function, symbol, rates)
