@@ -5,6 +5,6 @@ the one stop/target rule (`fills.first_exit`), the durable bar store, and the so
 (files, Binance, a bridge, the generated market).
 
 May import: the standard library, numpy, numba, pyarrow (files only), httpx
-and tenacity (Binance only).
+and tenacity (downloads only).
 Must not import any other room of this house.
 """

@@ -1,8 +1,8 @@
 """Public market data of Binance: klines (spot, USDT-M perpetual) and funding rates.
 
 Reads need no account. Pages are asked for one after the other; the used weight that Binance
-reports with each answer is watched, and the client waits before the limit is reached. Answers
-429 and 418 (too fast, banned) and 5xx, and silence, are tried again, as long as `Retry-After` says.
+reports with each answer is watched, and the client waits before the limit is reached. Failures
+that may pass are tried again (`market.sources.polite`).
 
 Source: https://developers.binance.com/docs/binance-spot-api-docs/rest-api
 """
@@ -15,26 +15,19 @@ from typing import Any
 
 import httpx
 import numpy as np
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
 
 from market.bars import Bars
 from market.instrument import Instrument
 from market.sources.columns import RawColumns, volume_units
 from market.sources.errors import BinanceError
 from market.sources.funding import FundingRates, read_funding, save_funding
+from market.sources.polite import PoliteClient
 from market.store import BarStore, MergeReport
 from market.timeframe import Timeframe
 
 PAGE_ROWS = 1000
 
 _USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
-_ATTEMPTS = 6
 _INTERVALS = {
     Timeframe.M1: "1m", Timeframe.M5: "5m", Timeframe.M15: "15m", Timeframe.M30: "30m",
     Timeframe.H1: "1h", Timeframe.H4: "4h", Timeframe.D1: "1d", Timeframe.W1: "1w",
@@ -54,20 +47,11 @@ PERPETUAL = Venue("https://fapi.binance.com/fapi/v1/klines", 2400)
 _FUNDING_URL = "https://fapi.binance.com/fapi/v1/fundingRate"
 
 
-class _TryAgain(Exception):
-    """An answer that may be better the next time."""
-
-    def __init__(self, said: str, retry_after_s: float | None = None) -> None:
-        super().__init__(said)
-        self.retry_after_s = retry_after_s
-
-
 class Binance:
     """Binance's public data over a given HTTP client. `sleep` takes seconds."""
 
     def __init__(self, client: httpx.Client, *, sleep: Callable[[float], None] = time.sleep):
-        self._client = client
-        self._sleep = sleep
+        self._client = PoliteClient(client, name="Binance", error=BinanceError, sleep=sleep)
 
     def klines(
         self,
@@ -111,30 +95,10 @@ class Binance:
             from_ms = _row_ms(rows[-1]) + 1
 
     def _get(self, url: str, params: dict[str, str | int], weight_limit: int) -> list[Any]:
-        retrying = Retrying(
-            stop=stop_after_attempt(_ATTEMPTS),
-            wait=_wait_s,
-            retry=retry_if_exception_type(_TryAgain),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        try:
-            return retrying(self._get_once, url, params, weight_limit)
-        except _TryAgain as error:
-            raise BinanceError(
-                f"Binance: {error} after {_ATTEMPTS} attempts; try again later"
-            ) from error
-
-    def _get_once(self, url: str, params: dict[str, str | int], weight_limit: int) -> list[Any]:
-        try:
-            answer = self._client.get(url, params=params)
-        except httpx.TransportError as error:
-            raise _TryAgain(f"no answer from {url} ({error})") from error
-        if answer.status_code in (418, 429) or answer.status_code >= 500:
-            raise _TryAgain(f"status {answer.status_code} from {url}", _retry_after_s(answer))
+        answer = self._client.get(url, params)
         rows = _rows(answer, url)
         if int(answer.headers.get(_USED_WEIGHT, 0)) > 0.8 * weight_limit:
-            self._sleep(60.0)  # the weight is counted per minute
+            self._client.sleep(60.0)  # the weight is counted per minute
         return rows
 
 
@@ -210,15 +174,3 @@ def _funding_columns(page: list[Any]) -> FundingRates:
         np.array([row["fundingTime"] for row in page], dtype=np.int64),
         np.array([row["fundingRate"] for row in page], dtype=np.float64),
     )
-
-
-def _retry_after_s(answer: httpx.Response) -> float | None:
-    said = answer.headers.get("Retry-After", "")
-    return float(said) if said.isdigit() else None
-
-
-def _wait_s(state: RetryCallState) -> float:
-    failure = state.outcome.exception() if state.outcome else None
-    if isinstance(failure, _TryAgain) and failure.retry_after_s is not None:
-        return failure.retry_after_s
-    return wait_exponential_jitter(initial=1, max=60)(state)

@@ -1,20 +1,14 @@
 """Funding rates of a perpetual contract, and the CSV they are kept in."""
 
-import csv
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from market.bars import Float64s, Int64s
-from market.sources.errors import SourceError
-from market.sources.table import floats
-from market.sources.text import read_table
+from market.sources.series import read_series, save_series
 
-_HEADER = ("time", "funding_rate")
+_COLUMN = "funding_rate"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,34 +38,10 @@ class FundingRates:
 
 def read_funding(path: Path) -> FundingRates:
     """Rates of a CSV (.gz too) with `time` (ISO, UTC) and `funding_rate`; else `SourceError`."""
-    if not path.is_file():
-        raise SourceError(f"{path}: there is no such file; check the name and the folder")
-    try:
-        table = read_table(path, {"funding_rate": pa.float64(), "time": pa.timestamp("ms", "UTC")})
-        missing = [name for name in _HEADER if name not in table.column_names]
-        if missing:
-            raise SourceError(f"columns: {', '.join(missing)} must be there")
-        time_ms = pc.cast(table["time"], pa.int64()).to_numpy()
-        rate = floats(table, "funding_rate")
-        late = np.flatnonzero(np.diff(time_ms) <= 0)
-        if len(late):
-            raise SourceError(f"time: oldest first, each once; row {late[0] + 1} is not")
-    except (SourceError, pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path.name}: {error}; correct the file") from error
+    time_ms, rate, _ = read_series(path, _COLUMN)
     return FundingRates(time_ms, rate)
 
 
 def save_funding(path: Path, rates: FundingRates) -> None:
     """Write rates to a CSV, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_HEADER)
-        writer.writerows(zip(map(_iso, rates.time_ms), rates.rate.tolist(), strict=True))
-    partial.replace(path)
-
-
-def _iso(instant_ms: np.int64) -> str:
-    stamp = datetime.fromtimestamp(int(instant_ms) / 1000, UTC)
-    return stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    save_series(path, _COLUMN, rates.time_ms, rates.rate)
