@@ -44,10 +44,10 @@ class AccountTerms:
             raise ValueError(f"balance: above 0 is allowed, {self.balance} came")
         if self.leverage < 1:
             raise ValueError(f"leverage: 1 or more is allowed, {self.leverage} came")
-        if self.margin_mode is not MarginMode.HEDGING:
+        if self.margin_mode is MarginMode.EXCHANGE:
             raise ValueError(
-                f"margin_mode: the simulated terminal keeps hedging accounts (2) only, "
-                f"{int(self.margin_mode)} came"
+                "margin_mode: netting (0) or hedging (2) is allowed, exchange (1) came, which the "
+                "simulated terminal does not keep"
             )
 
 

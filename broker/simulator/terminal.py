@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from broker.contract.constants import PositionType
+from broker.contract.constants import MarginMode, PositionType
 from broker.contract.messages import Account, Deal, Order, Position, Tick
 from broker.simulator.book import Book
 from broker.simulator.events import Events
@@ -18,6 +18,8 @@ from broker.simulator.faults.market import MarketFaults
 from broker.simulator.faults.plan import FaultPlan
 from broker.simulator.feed import Feed, QuoteTicks
 from broker.simulator.ledger import Ledger
+from broker.simulator.netting import NettingDesk, NettingEvents
+from broker.simulator.netting_book import NettingBook
 from broker.simulator.persistence import SnapshotError, SnapshotStore
 from broker.simulator.records import (
     DealRow,
@@ -77,9 +79,10 @@ class SimulatedTerminal:
             for symbol, instrument in self.instruments.items()
         }
         self._rollovers = Rollovers(self.server_clock)
-        self.book = Book(self.feeds, self.units, account)
+        netting = account.margin_mode is MarginMode.NETTING
+        self.book = (NettingBook if netting else Book)(self.feeds, self.units, account)
         self.desk = self._new_desk()
-        self._events = Events(self.book, self._rollovers)
+        self._events = (NettingEvents if netting else Events)(self.book, self._rollovers)
         self.ledger.deposit(to_minor(account.balance, account.currency_digits), start_ms)
         self._store: SnapshotStore | None = None
         self.faults = MarketFaults(self, faults) if faults is not None else None
@@ -179,9 +182,10 @@ class SimulatedTerminal:
             self.units[symbol], self.desk = there, desk
 
     def _new_desk(self) -> TradingDesk:
-        return TradingDesk(
-            self.book, self._rollovers, seed=self._seed, slippage_points=self._slippage_points
-        )
+        given = {"seed": self._seed, "slippage_points": self._slippage_points}
+        if isinstance(self.book, NettingBook):
+            return NettingDesk(self.book, self._rollovers, **given)
+        return TradingDesk(self.book, self._rollovers, **given)
 
     def quote_ticks(self, symbol: str) -> QuoteTicks | None:
         """The quote in force in ticks; None before the first bar."""

@@ -343,7 +343,7 @@ def test_paper_settings_open_a_cent_account():
 
 def test_account_terms_refuse_what_the_terminal_does_not_keep():
     with pytest.raises(ValueError, match="hedging"):
-        AccountTerms(balance=1.0, margin_mode=MarginMode.NETTING)
+        AccountTerms(balance=1.0, margin_mode=MarginMode.EXCHANGE)
     with pytest.raises(ValueError, match="balance"):
         AccountTerms(balance=0.0)
 
