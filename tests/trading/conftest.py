@@ -20,15 +20,18 @@ from tests.training.tables import make_task
 DAY_MS = 86_400_000
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
-    """Makes desks in one folder: a second one goes on where the first one stopped."""
+@pytest.fixture(params=["native", "mt5-httpapi"])
+def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Desk]]:
+    """Makes desks in one folder: a second one goes on where the first one stopped.
+
+    The native one works in process, the other dialect's over real HTTP.
+    """
     made: list[Desk] = []
 
     def make(**fields: Any) -> Desk:
         for each in made:
             each.close()
-        made.append(Desk(tmp_path, **fields))
+        made.append(Desk(tmp_path, dialect=request.param, **fields))
         return made[-1]
 
     yield make
