@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install paper test soak check bench lint types locks clean
+.PHONY: help install paper test soak chaos check bench lint types locks clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -22,6 +22,9 @@ test: $(VENV)/.development  ## all tests but the long ones (under 10 minutes)
 
 soak: $(VENV)/.development  ## the long tests
 	@$(PY) -m pytest -m soak $(RUN)
+
+chaos: $(VENV)/.development  ## 30 simulated days under faults at 20 times the field rate (RUN="--days 2 …")
+	@$(PY) scripts/chaos.py $(RUN)
 
 check: $(VENV)/.development  ## what CI runs: lint, types, tests
 	@$(PY) -m ruff check .

@@ -23,7 +23,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             given.folder or Path(folder), given.days, given.seed, given.times, given.market,
             given.dialect,
         )  # fmt: skip
-        options.folder.mkdir(parents=True, exist_ok=True)
         figures = run_chaos(options)
     print(json.dumps(figures, indent=2))
     return 1 if figures["breaches"] else 0

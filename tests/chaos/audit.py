@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
-from broker.contract.constants import DealEntry, DealReason, DealType
+from broker.contract.constants import DealEntry, DealType
+from broker.contract.marks import strategy_of
 from broker.contract.messages import Deal
 
 FINAL_CLOSE_TYPES = frozenset(
@@ -12,6 +13,8 @@ FINAL_CLOSE_TYPES = frozenset(
 )
 NAKED_LIMIT_S = 10.0
 LOSS_LIMIT = 1.5
+# Wrong where they were read while a fault acted: the comment, the time on the server's clock.
+_NOT_COMPARED = {"comment": "", "time_msc": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +37,18 @@ class NakedSpan:
 class Ledgers:
     """Both sides' books at the end of a run.
 
-    `planned_loss`: by the entry's magic, what its stop would cost per lot, in the deposit currency
-    and above 0. `close_types`: by position, the journal's last word on how it ended. `gapped`:
-    positions over whose stop the market jumped. `outages`: when the bridge could not act for us.
+    `roots`: by the entry's magic, the intent that it acted for, where it was asked again under
+    another name. `planned_loss`: by the entry's magic, what its stop would cost per lot, in the
+    deposit currency and above 0. `close_types`: by position, the journal's last word on how it
+    ended. `gapped`: positions over whose stop the market jumped. `outages`: when the bridge could
+    not act for us.
     `open_intents`: what the journal could not settle.
     """
 
     strategy_id: int
     broker: tuple[Deal, ...]
     journal: tuple[Deal, ...]
+    roots: Mapping[int, str] = field(default_factory=dict)
     planned_loss: Mapping[int, float] = field(default_factory=dict)
     close_types: Mapping[int, str] = field(default_factory=dict)
     gapped: frozenset[int] = frozenset()
@@ -92,11 +98,15 @@ def audit(ledgers: Ledgers) -> Figures:
     return Figures(
         entries=sum(deal.entry is DealEntry.IN for deals in ours.values() for deal in deals),
         closes=len(closed),
-        duplicates=duplicates(ledgers.broker),
+        duplicates=duplicates(
+            (deal for deals in ours.values() for deal in deals), roots=ledgers.roots
+        ),
         deals_missing_in_journal=len(broker.keys() - journal.keys()),
         deals_unknown_to_broker=len(journal.keys() - known),
         deals_that_differ=sum(
-            journal[ticket] != deal for ticket, deal in broker.items() if ticket in journal
+            _facts(journal[ticket]) != _facts(deal)
+            for ticket, deal in broker.items()
+            if ticket in journal
         ),
         closes_without_final_type=sum(
             ledgers.close_types.get(name) not in FINAL_CLOSE_TYPES for name in closed
@@ -111,16 +121,16 @@ def audit(ledgers: Ledgers) -> Figures:
     )
 
 
-def duplicates(deals: Iterable[Deal]) -> int:
-    """Entries too many: opening deals of different orders that bear the same magic.
+def duplicates(deals: Iterable[Deal], *, roots: Mapping[int, str] | None = None) -> int:
+    """Entries too many: opening deals of different orders that were made for one intent.
 
-    A magic holds the intent's mark, so a second order under it is an intent that acted twice.
-    A partly filled order has several deals, but one order.
+    A magic holds the intent's mark, so a second order under it is an intent that acted twice; so is
+    one under the magic of a later try. A partly filled order has several deals, but one order.
     """
-    orders: dict[int, set[int]] = defaultdict(set)
+    orders: dict[int | str, set[int]] = defaultdict(set)
     for deal in deals:
-        if deal.entry is DealEntry.IN and deal.reason is DealReason.EXPERT and deal.magic:
-            orders[deal.magic].add(deal.order)
+        if deal.entry is DealEntry.IN and strategy_of(deal.magic) is not None:
+            orders[(roots or {}).get(deal.magic, deal.magic)].add(deal.order)
     return sum(len(each) - 1 for each in orders.values())
 
 
@@ -129,7 +139,7 @@ def own_positions(ledgers: Ledgers) -> dict[int, list[Deal]]:
     opened = {
         deal.position_id
         for deal in ledgers.broker
-        if deal.entry is DealEntry.IN and deal.magic >> 32 == ledgers.strategy_id
+        if deal.entry is DealEntry.IN and strategy_of(deal.magic) == ledgers.strategy_id
     }
     found: dict[int, list[Deal]] = defaultdict(list)
     for deal in ledgers.broker:
@@ -164,6 +174,10 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 def _counts(deal: Deal, ours: Mapping[int, list[Deal]]) -> bool:
     """Deals that must be in the journal: ours, and postings; not those of foreign positions."""
     return deal.position_id in ours or deal.type is DealType.BALANCE
+
+
+def _facts(deal: Deal) -> Deal:
+    return replace(deal, **_NOT_COMPARED)
 
 
 def _is_closed(deals: list[Deal]) -> bool:

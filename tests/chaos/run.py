@@ -45,6 +45,7 @@ class ChaosOptions:
 
 def run_chaos(options: ChaosOptions) -> dict[str, Any]:
     """The figures of a run, with `breaches` in words; empty where all is well."""
+    options.folder.mkdir(parents=True, exist_ok=True)
     market = options.market or generated_market(
         options.folder / "market.parquet", days=options.days + 1, seed=options.seed
     )
@@ -120,11 +121,13 @@ class _Run:
     def _ledgers(self) -> Ledgers:
         field = self._field
         terminal, journal = field.terminal, field.journal
-        requests = [request for request, _ in field.requests()]
+        intents = (journal.intent_of_magic(deal.magic) for deal in field.entries)
+        requests = [intent.request for intent in intents if intent is not None]
         ledgers = Ledgers(
             strategy_id=field.trade.daemon.strategy_id,
             broker=terminal.deals(),
             journal=journal.deals(),
+            roots=_roots(field),
             planned_loss=planned_losses(requests, field),
             close_types=field.close_types,
             naked=tuple(field.naked_spans),
@@ -153,6 +156,16 @@ class _Run:
         side = 1 if deals[0].type == 0 else -1
         spread = 0.0 if side > 0 else float(bars.spread_points[row]) * 0.01
         return side * (float(bars.open[row]) + spread - last.price) <= 0
+
+
+def _roots(field: Field) -> dict[int, str]:
+    """By magic, the first intent of what may have been asked several times."""
+    found = {}
+    for deal in field.entries:
+        intent = field.journal.intent_of_magic(deal.magic)
+        if intent is not None:
+            found[deal.magic] = intent.parent
+    return found
 
 
 def planned_losses(requests: list[OrderRequest], field: Field) -> Mapping[int, float]:

@@ -59,9 +59,16 @@ def test_parts_of_one_order_are_no_duplicate() -> None:
     assert audit(sound(broker=parts, journal=parts)).duplicates == 0
 
 
+def test_later_try_of_an_intent_that_was_filled_before_is_a_duplicate() -> None:
+    twice = (entry(), make_deal(9, 1000, magic=MAGIC + 1, position_id=9, order=9))
+    roots = {MAGIC: "a", MAGIC + 1: "a"}
+    assert audit(sound(broker=twice, journal=twice, roots=roots)).duplicates == 1
+    assert audit(sound(broker=twice, journal=twice)).duplicates == 0
+
+
 def test_positions_of_other_programs_are_not_ours_to_keep() -> None:
-    foreign = make_deal(7, 500, magic=777, position_id=7, order=7)
-    found = audit(sound(broker=(*sound().broker, foreign), balance=None))
+    foreign = [make_deal(n, 500, magic=777, position_id=n, order=n) for n in (7, 8)]
+    found = audit(sound(broker=(*sound().broker, *foreign), balance=None))
     assert found.breaches == ()
     assert found.entries == 1
 
@@ -82,6 +89,8 @@ def test_deal_that_only_the_journal_has_is_found() -> None:
 def test_deal_that_the_journal_has_otherwise_is_found() -> None:
     wrong = (deposit(), entry(), replace(exit_(), profit=-99.0))
     assert audit(sound(journal=wrong)).deals_that_differ == 1
+    reworded = (deposit(), entry(), replace(exit_(), comment="", time_msc=5))
+    assert audit(sound(journal=reworded)).deals_that_differ == 0
 
 
 @pytest.mark.parametrize("word", ["PENDING", "", "SL_NEAR"])
