@@ -1,6 +1,7 @@
 """The loop against a venue that lies: nothing is believed too early, nobody else's is touched."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,21 @@ from trading.pins import Accepted
 
 MakeDesk = Callable[..., Desk]
 MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[MakeDesk]:
+    """Desks of the native dialect alone: what a venue lies about is the same in both."""
+    made: list[Desk] = []
+
+    def make(**fields: Any) -> Desk:
+        for each in made:
+            each.close()
+        made.append(Desk(tmp_path, **fields))
+        return made[-1]
+
+    yield make
+    made[-1].close()
 
 
 def at(row: float) -> int:
