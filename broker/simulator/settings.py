@@ -1,6 +1,7 @@
 """What the paper account is: `config.json` → `paper`, and the terms it opens the account with."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -52,13 +53,17 @@ class AccountTerms:
 
 
 class PaperSettings(BaseModel):
-    """`config.json` → `paper`. `balance` is in units of `currency` (USC on a cent account)."""
+    """`config.json` → `paper`. `balance` is in units of `currency` (USC on a cent account).
+
+    `account_mode`: each order its own position (hedging), or one per symbol (netting).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     balance: float = Field(default=10_000.0, gt=0)
     currency: str = "USD"
     leverage: int = Field(default=100, ge=1, le=5000)
+    account_mode: Literal["hedging", "netting"] = "hedging"
     server_timezone: str = "UTC"
     slippage_points: int = Field(default=50, ge=0)
     seed: int = Field(default=7, ge=0)
@@ -85,4 +90,5 @@ class PaperSettings(BaseModel):
             base_currency=base,
             units_per_base=units,
             leverage=self.leverage,
+            margin_mode=MarginMode[self.account_mode.upper()],
         )

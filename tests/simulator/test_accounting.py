@@ -341,6 +341,12 @@ def test_paper_settings_open_a_cent_account():
         PaperSettings(server_timezone="Mars/Base")
 
 
+def test_paper_settings_open_a_netting_account():
+    assert PaperSettings().account_terms().margin_mode is MarginMode.HEDGING
+    terms = PaperSettings(account_mode="netting").account_terms()
+    assert terms.margin_mode is MarginMode.NETTING
+
+
 def test_account_terms_refuse_what_the_terminal_does_not_keep():
     with pytest.raises(ValueError, match="hedging"):
         AccountTerms(balance=1.0, margin_mode=MarginMode.EXCHANGE)
