@@ -33,6 +33,7 @@ from broker.contract.port import Broker
 from broker.simulator.native import NativeTerminal
 from broker.simulator.terminal import SimulatedTerminal
 from market.timeframe import Timeframe
+from mt5api.httpapi import create_httpapi_app
 from tests.broker.conftest import Venue
 from tests.broker.interposed import Instead, Interposed
 from tests.broker.orders import make_order
@@ -217,6 +218,32 @@ def test_snapshot_that_never_stands_still_is_unavailable(bridge: Bridge) -> None
     bridge.mt5.account_info = lambda: here._replace(balance=float(next(count)))
     with pytest.raises(BrokerUnavailable, match="snapshot"):
         bridge.broker.snapshot("BTCUSD")
+
+
+@pytest.mark.parametrize(
+    ("server_ms", "host_ms", "told"),
+    [
+        (STEP_MS - 1000, STEP_MS - 1, 0),
+        (STEP_MS - 1000, STEP_MS + 1000, 0),
+        (STEP_MS, STEP_MS + 1000, 1),
+        (STEP_MS - 1000, STEP_MS + 5000, 1),
+    ],
+    ids=["before its end", "host ahead", "quote from after its end", "long enough ago"],
+)
+def test_live_bar_is_closed_by_the_clock_and_by_a_quote(
+    server_ms: int, host_ms: int, told: int
+) -> None:
+    terminal = make_terminal()
+    terminal.advance(START_MS + server_ms)
+    app = create_httpapi_app(NativeTerminal(terminal), token="t")
+    with running(app) as url:
+        settings = BridgeSettings(
+            api_base_url=url, dialect="mt5-httpapi", server_timezone="Europe/Athens"
+        )
+        with HttpApiBroker(settings, "t", host_now_ms=lambda: START_MS + host_ms) as broker:
+            bars = broker.rates("BTCUSD", Timeframe.M15, from_ms=START_MS, to_ms=FAR_MS)
+            assert len(bars) == told
+            assert broker.health().mode == "live"
 
 
 # Health, composed.

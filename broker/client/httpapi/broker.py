@@ -39,6 +39,7 @@ Answer = TypeVar("Answer")
 
 DIALECT = "mt5-httpapi"
 _SNAPSHOTS = 4
+_SETTLED_MS = 5_000
 
 
 class HttpApiBroker:
@@ -46,12 +47,15 @@ class HttpApiBroker:
 
     The bridge tells neither its clock nor its sessions, and keeps no intents: the clock is this
     host's (on a paper bridge the simulated one), sessions are those of the instruments, and what
-    was sent is remembered here and found again by magic and comment.
+    was sent is remembered here and found again by magic and comment. `host_now_ms` may be
+    replaced, so that tests need no clock.
     """
 
     def __init__(
-        self, settings: BridgeSettings, token: str = "", *, back_off: wait_base | None = None
-    ) -> None:
+        self, settings: BridgeSettings, token: str = "", *, back_off: wait_base | None = None,
+        host_now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:  # fmt: skip
+        self._host_now_ms = host_now_ms
         given = {} if back_off is None else {"back_off": back_off}
         self.connection = Connection(settings, token, **given)
         self._terminal = HttpApiTerminal(self.connection)
@@ -103,7 +107,16 @@ class HttpApiBroker:
         return self._native.tick(symbol)
 
     def rates(self, symbol: str, timeframe: Timeframe, *, from_ms: int, to_ms: int) -> Bars:
-        return self._native.rates(symbol, timeframe, from_ms=from_ms, to_ms=to_ms)
+        """A live bar that ended within the last 5 s by this host's clock also needs a quote from
+        after its end: were that clock ahead, the forming bar would pass for a closed one."""
+        bars = self._native.rates(symbol, timeframe, from_ms=from_ms, to_ms=to_ms)
+        if self.connection.paper_now_ms is not None or len(bars) == 0:
+            return bars
+        close_ms = int(bars.close_ms[-1])
+        settled = self._now_ms() - close_ms >= _SETTLED_MS
+        if settled or self._native.tick(symbol).time_msc >= close_ms:
+            return bars
+        return bars.rows(0, len(bars) - 1)
 
     def positions(self, symbol: str | None = None) -> tuple[Position, ...]:
         return self._native.positions(symbol)
@@ -142,7 +155,7 @@ class HttpApiBroker:
     def _now_ms(self) -> int:
         self._terminal.start()
         paper_ms = self.connection.paper_now_ms
-        return time.time_ns() // 1_000_000 if paper_ms is None else paper_ms
+        return self._host_now_ms() if paper_ms is None else paper_ms
 
     def _ping(self) -> None:
         try:
