@@ -24,6 +24,8 @@ from mt5api.faults_routes import fault_routes
 
 FAULT_HEADER = b"x-paper-fault"
 NOW_HEADER = b"x-paper-now"
+_ON_POSITIONS = {"PUT": "levels", "DELETE": "close"}
+_MARKET_TYPES = (0, 1, "BUY", "SELL")
 _LINGER_NONE = struct.pack("ii", 1, 0)
 _SYMBOL_IN_PATH = re.compile(r"^/(?:symbols|snapshot)/([^/]+)")
 _POSITION_IN_PATH = re.compile(r"^/positions/(\d+)")
@@ -67,7 +69,11 @@ class FaultLayer:
             await self._app(scope, receive, send)
             return
         body, receive_again = await replayed(receive)
-        call = Call(scope["method"], path, "" if is_own else self._symbol(scope, path, body))
+        call = Call(scope["method"], path)
+        if not is_own:
+            content = _content(body)
+            call.symbol = self._symbol(scope, path, content)
+            call.kind = _kind(call, content)
         token = REQUEST.set(call)
         try:
             answer = await self._answer(call, is_own, scope, receive_again)
@@ -157,7 +163,7 @@ class FaultLayer:
         }
         return answer.with_headers(stamps)
 
-    def _symbol(self, scope: Scope, path: str, body: bytes) -> str:
+    def _symbol(self, scope: Scope, path: str, content: dict[str, Any]) -> str:
         """The symbol that a request is about, if it is about one."""
         found = _SYMBOL_IN_PATH.match(path)
         if found:
@@ -168,20 +174,32 @@ class FaultLayer:
         at = _POSITION_IN_PATH.match(path)
         if at:
             return self._symbol_of(int(at[1]))
-        return _symbol_in(body)
+        return str(content.get("symbol", ""))
 
     def _symbol_of(self, ticket: int) -> str:
         there = self._venue.terminal.book.positions.values()
         return next((p.symbol for p in there if ticket in (p.ticket, p.identifier)), "")
 
 
-def _symbol_in(body: bytes) -> str:
+def _content(body: bytes) -> dict[str, Any]:
+    """A body's JSON object, if it is one."""
     try:
-        content: Any = json.loads(body) if body else {}
+        content = json.loads(body) if body else {}
     except ValueError:
-        return ""
-    symbol = content.get("symbol") if isinstance(content, dict) else None
-    return symbol if isinstance(symbol, str) else ""
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _kind(call: Call, content: dict[str, Any]) -> str:
+    """What a request asks to trade."""
+    if call.path.startswith("/positions/"):
+        return _ON_POSITIONS.get(call.method, "")
+    if call.method == "POST" and call.path == "/orders":
+        is_market = content.get("type") in _MARKET_TYPES
+        if not is_market:
+            return "pending"
+        return "close" if content.get("position") else "entry"
+    return "pending" if call.path.startswith("/orders/") and call.method in _ON_POSITIONS else ""
 
 
 async def _hang_up(receive: Receive, send: Send, *, reset: bool) -> None:

@@ -12,12 +12,13 @@ class FaultMatch:
     """Which calls a fault may act on; an empty word matches all.
 
     `path`: an HTTP path with `*` for any part ("/positions/*"), or the name of a function of the
-    terminal ("order_send").
+    terminal ("order_send"). `kind`: of a trade request: entry, close, levels or pending.
     """
 
     method: str = ""
     path: str = ""
     symbol: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`/_paper/faults`, `ticks`, `reset` and `snapshot`."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 from broker.client.fault_control import FaultControl
-from broker.contract.errors import BrokerRefused, OutcomeUnknown
+from broker.contract.errors import BrokerRefused, BrokerUnavailable, OutcomeUnknown
 from broker.contract.paper import FaultMatch, FaultWhen
 from mt5api.app import create_app
 from mt5api.paper import open_paper, read_spec
@@ -71,6 +72,23 @@ def test_symbol_of_a_position_is_known(venue: HttpVenue) -> None:
     venue.control.add("http_504", match=FaultMatch("PUT", symbol="BTCUSD"))
     with pytest.raises(OutcomeUnknown):
         venue.broker.modify(entry.position, sl=51_000.0, tp=0.0, client_id="b")
+
+
+@pytest.mark.parametrize("name", ["http_503", "sdk_error", "retcode"])
+def test_kind_of_a_trade_request_tells_closes_from_entries(venue: HttpVenue, name: str) -> None:
+    params = {"code": -10004} if name == "sdk_error" else {}
+    venue.control.add(name, match=FaultMatch(kind="close"), **params)
+    entry = venue.buy()
+    levels = venue.broker.modify(entry.position, sl=50_000.0, tp=0.0, client_id="levels")
+    assert (entry.outcome, levels.outcome) == ("filled", "filled")
+    venue.control.clear()
+    venue.control.add(name, match=FaultMatch(kind="entry"), **params)
+    assert venue.buy("close", type=1, position=entry.position).outcome == "filled"
+    assert venue.terminal.positions() == ()
+    before = len(venue.entries())
+    with suppress(BrokerUnavailable):
+        assert venue.buy("two").outcome == "rejected"
+    assert len(venue.entries()) == before
 
 
 @pytest.mark.parametrize(

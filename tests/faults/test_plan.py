@@ -1,5 +1,7 @@
 """Which calls a fault acts on: match, window, counts, chance; and that it is always the same."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,10 +9,11 @@ from hypothesis import strategies as st
 from broker.contract.paper import FaultMatch, FaultOrder, FaultWhen
 from broker.contract.wire import decode, encode
 from broker.simulator.faults.calls import Call
-from broker.simulator.faults.catalogue import CATALOGUE, FaultError
+from broker.simulator.faults.catalogue import CATALOGUE, FaultError, page
 from broker.simulator.faults.plan import FaultPlan
 
-POST = Call("POST", "/orders", "BTCUSD", "order_send")
+ROOT = Path(__file__).resolve().parents[2]
+POST = Call("POST", "/orders", "BTCUSD", "order_send", "entry")
 
 
 def plan_of(*orders: FaultOrder, seed: int = 7, now_ms: int = 0) -> FaultPlan:
@@ -36,6 +39,8 @@ def acts(plan: FaultPlan, calls: int, name: str = "http_503") -> list[bool]:
         (FaultMatch(path="/orders/check"), False),
         (FaultMatch(path="/positions/*"), False),
         (FaultMatch(symbol="EURUSD"), False),
+        (FaultMatch(kind="entry"), True),
+        (FaultMatch(kind="close"), False),
     ],
 )
 def test_match(match: FaultMatch, expected: bool) -> None:
@@ -108,6 +113,7 @@ def test_of_two_faults_one_acts_and_both_count() -> None:
         (FaultOrder("http_503", when=FaultWhen(from_msc=5, to_msc=5)), "when.to_msc"),
         (FaultOrder("gap", FaultMatch(method="POST")), "match, when"),
         (FaultOrder("spread_times", when=FaultWhen(count=1)), "match, when"),
+        (FaultOrder("retcode", FaultMatch(kind="exit")), "match.kind"),
     ],
 )
 def test_fault_that_cannot_be_is_refused(order: FaultOrder, wrong: str) -> None:
@@ -128,6 +134,11 @@ def test_every_fault_says_what_it_does_and_what_it_imitates(name: str) -> None:
     assert kind.imitates and all(mode[0] == "D" and mode[1:].isdigit() for mode in kind.imitates)
     for param in kind.params:
         assert f"`{param}`" in kind.does or param in kind.does, param
+
+
+def test_page_of_the_faults_is_the_catalogues() -> None:
+    there = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    assert there == page(), "write broker.simulator.faults.catalogue.page() to docs/faults.md"
 
 
 def test_calls_of_a_sleeping_plan_are_not_counted() -> None:

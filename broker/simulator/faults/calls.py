@@ -11,12 +11,14 @@ from broker.contract.paper import FaultMatch
 
 @dataclass(slots=True)
 class Call:
-    """`acted`: names of the faults that acted on it, shared by all calls of one request."""
+    """`kind`: entry, close, levels or pending for what asks to trade, else empty. `acted`: names of
+    the faults that acted on it, shared by all calls of one request."""
 
     method: str
     path: str
     symbol: str = ""
     function: str = ""
+    kind: str = ""
     acted: list[str] = field(default_factory=list)
 
     def is_meant_by(self, match: FaultMatch) -> bool:
@@ -24,6 +26,8 @@ class Call:
         if match.method and match.method != self.method:
             return False
         if match.symbol and match.symbol != self.symbol:
+            return False
+        if match.kind and match.kind != self.kind:
             return False
         if not match.path or match.path == self.function:
             return True
@@ -48,9 +52,12 @@ def call_of(function: str, symbol: str = "", request: dict[str, Any] | None = No
     """A call of a terminal's function: within the HTTP request under way, or as if in one."""
     served = REQUEST.get()
     if served is not None:
-        return Call(served.method, served.path, symbol or served.symbol, function, served.acted)
+        return Call(
+            served.method, served.path, symbol or served.symbol, function, served.kind,
+            served.acted,
+        )  # fmt: skip
     if request is not None:
-        return Call(*_trade_path(function, request), symbol, function)
+        return Call(*_trade_path(function, request), symbol, function, kind_of(request))
     return Call("GET", _PATHS.get(function, "").format(symbol=symbol), symbol, function)
 
 
@@ -60,3 +67,11 @@ def _trade_path(function: str, request: dict[str, Any]) -> tuple[str, str]:
     if request.get("action") == TradeAction.SLTP:
         return "PUT", f"/positions/{request.get('position', 0)}"
     return "POST", "/orders"
+
+
+def kind_of(request: dict[str, Any]) -> str:
+    """What an `order_send` request asks for."""
+    action = request.get("action")
+    if action == TradeAction.DEAL:
+        return "close" if request.get("position") else "entry"
+    return "levels" if action == TradeAction.SLTP else "pending"

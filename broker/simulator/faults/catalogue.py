@@ -36,6 +36,7 @@ class FaultKind:
     by_time: bool = False
 
 
+_KINDS = ("", "entry", "close", "levels", "pending")
 _TRADES = ("POST", "PUT", "DELETE")
 _WIRE, _BRIDGE = Layer.TRANSPORT, Layer.BRIDGE
 _TERMINAL, _MARKET = Layer.TERMINAL, Layer.MARKET
@@ -163,6 +164,27 @@ _ALL = (
 CATALOGUE: dict[str, FaultKind] = {kind.name: kind for kind in _ALL}
 
 
+def page() -> str:
+    """The catalogue as docs/faults.md."""
+    lines = [
+        "# Faults", "",
+        "What a paper bridge can be put into; how is written in [bridge.md](bridge.md), under",
+        '"Faults". This page is made from `broker/simulator/faults/catalogue.py`.',
+    ]  # fmt: skip
+    for layer in Layer:
+        lines += ["", f"## {layer.value.capitalize()}", "",
+                  "| name | what happens | params | imitates |", "|---|---|---|---|"]  # fmt: skip
+        lines += [_row(kind) for kind in _ALL if kind.layer is layer]
+    return "\n".join(lines) + "\n"
+
+
+def _row(kind: FaultKind) -> str:
+    params = ", ".join(f"`{name}` {value!r}" for name, value in kind.params.items())
+    if kind.any_params:
+        params = "fields of `symbol_info`"
+    return f"| `{kind.name}` | {kind.does} | {params} | {', '.join(kind.imitates)} |"
+
+
 class FaultError(ValueError):
     """A fault that cannot be as asked. Says what is allowed."""
 
@@ -180,7 +202,10 @@ def checked(order: FaultOrder) -> FaultOrder:
     if when.to_msc and when.to_msc <= when.from_msc:
         raise FaultError(f"when.to_msc: after {when.from_msc} is allowed, {when.to_msc} came")
     match = order.match
-    if kind.by_time and (match.method or match.path or when.after_calls or when.count):
+    if match.kind not in _KINDS:
+        raise FaultError(f"match.kind: {', '.join(_KINDS[1:])} is allowed, {match.kind!r} came")
+    of_calls = match.method or match.path or match.kind or when.after_calls or when.count
+    if kind.by_time and of_calls:
         raise FaultError(f"match, when: {kind.name} acts by symbol, prob, from_msc and to_msc only")
     return FaultOrder(order.name, match, when, {**kind.params, **order.params})
 

@@ -1,6 +1,5 @@
 """Calls of the terminal that fail: None, and what `last_error` then says."""
 
-from broker.contract.constants import TradeAction
 from broker.simulator.faults.calls import REQUEST, Call
 from broker.simulator.faults.plan import Fault, FaultPlan
 
@@ -53,15 +52,3 @@ def _failure_in_process(plan: FaultPlan, call: Call) -> tuple[Error, bool] | Non
         if fault:
             return error, bool(fault.order.params.get("executed", True))
     return None
-
-
-def is_level_change(request: dict[str, object]) -> bool:
-    return request.get("action") == TradeAction.SLTP
-
-
-def is_close(request: dict[str, object]) -> bool:
-    return request.get("action") == TradeAction.DEAL and bool(request.get("position"))
-
-
-def is_entry(request: dict[str, object]) -> bool:
-    return request.get("action") == TradeAction.DEAL and not request.get("position")

@@ -3,9 +3,8 @@
 from typing import Any
 
 from broker.contract.retcodes import DONE, DONE_PARTIAL, retcode
-from broker.simulator.faults.calls import Call
-from broker.simulator.faults.failures import FAILED, TIMEOUT, Error, is_close, is_entry
-from broker.simulator.faults.failures import is_level_change as is_change
+from broker.simulator.faults.calls import Call, kind_of
+from broker.simulator.faults.failures import FAILED, TIMEOUT, Error
 from broker.simulator.faults.market import MarketFaults
 from broker.simulator.faults.plan import Fault
 from broker.simulator.faults.specs import SymbolFaults
@@ -15,6 +14,8 @@ from broker.simulator.native_words import OrderSendResult, TradeRequest
 _CONNECTION, _CLIENT_DISABLES_AT = 10031, 10027
 _RIGHTS = {"disconnected": _CONNECTION, "algo_off": _CLIENT_DISABLES_AT,
            "switch_login": _CLIENT_DISABLES_AT}  # fmt: skip
+_REJECTIONS = {"levels": "reject_modify", "close": "reject_close"}
+_FILLED = ("entry", "close")
 _COMMENTS = {
     10008: "Request placed", 10009: "Request executed", 10010: "Request executed partially",
 }  # fmt: skip
@@ -54,11 +55,8 @@ class Sending:
         for name, code in _RIGHTS.items():
             if self._plan.acting(name, call):
                 return self._answer(code, request)
-        for name, concerns in (
-            ("retcode", True), ("http200_retcode", True), ("reject_modify", is_change(request)),
-            ("reject_close", is_close(request)),
-        ):  # fmt: skip
-            fault = self._plan.acting(name, call) if concerns else None
+        for name in ("retcode", "http200_retcode", _REJECTIONS.get(kind_of(request), "")):
+            fault = self._plan.acting(name, call)
             if fault:
                 return self._answered_with(fault, request)
         return None
@@ -72,14 +70,14 @@ class Sending:
     def _executed(
         self, call: Call, request: dict[str, Any]
     ) -> tuple[OrderSendResult | None, Error]:
-        asked = dict(request)
-        if is_entry(asked):
+        asked, kind = dict(request), kind_of(request)
+        if kind == "entry":
             fault = self._plan.acting("drop_sl_on_fill", call)
             if fault:
                 asked.pop("sl", None)
                 if fault.is_set("tp"):
                     asked.pop("tp", None)
-        share = self._plan.acting("partial_fill", call) if not is_change(asked) else None
+        share = self._plan.acting("partial_fill", call) if kind in _FILLED else None
         if share:
             asked["volume"] = self._part(asked, share.float_of("share"))
         with self._specs.enforced(call):

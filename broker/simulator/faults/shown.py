@@ -81,6 +81,12 @@ class Shown:
             records = tuple(each for each in records if each.time_msc <= seen_msc)
         return self.worded(call, records)
 
+    def orders(self, call: Call, records: Records) -> Records:
+        """`orders_get`."""
+        if self._plan.acting("switch_login", call):
+            return ()
+        return self.worded(call, records)
+
     def history(self, call: Call, records: Records, time_field: str) -> Records:
         """`history_deals_get`, `history_orders_get`."""
         if self._plan.acting("switch_login", call):

@@ -137,7 +137,7 @@ class FaultyTerminal:
     def orders_get(self, **given: Any) -> Any:
         return self._asked(
             "orders_get", given.get("symbol") or "",
-            lambda call: self._shown.worded(call, self._kept(
+            lambda call: self._shown.orders(call, self._kept(
                 call, repr(given), lambda: self._native.orders_get(**given))),
         )  # fmt: skip
 
@@ -240,7 +240,9 @@ class FaultyTerminal:
     def _history(self, function: str, time_field: str, dates: Any, given: dict[str, Any]) -> Any:
         def history(call: Call) -> Any:
             asked = self._on_its_clock(call, function, dates)
-            found = self._kept(call, "", lambda: getattr(self._native, function)(*asked, **given))
+            found = self._kept(
+                call, repr(given), lambda: getattr(self._native, function)(*asked, **given)
+            )
             return self._shown.history(call, found, time_field)
 
         return self._asked(function, "", history)
