@@ -113,10 +113,11 @@ class _Run:
         )  # fmt: skip
 
     def _broker(self, bridge: BridgeProcess) -> BridgeClient:
-        """The paper bridge's own address and server clock; the dialect is the settings'."""
+        """The paper bridge's own address, server clock and names; the dialect is the settings'."""
         own = {
             "api_base_url": f"http://127.0.0.1:{bridge.port}",
             "server_timezone": self.settings.paper.server_timezone,
+            "symbol_map": {},
         }
         return connect(self.settings.bridge.model_copy(update=own), bridge.token)
 

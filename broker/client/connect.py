@@ -6,6 +6,7 @@ from tenacity.wait import wait_base
 
 from broker.client.connection import Connection
 from broker.client.httpapi import HttpApiBroker
+from broker.client.renamed import RenamedSymbols
 from broker.client.rest import RestBroker
 from broker.client.settings import BridgeSettings
 from broker.contract.errors import BrokerRefused
@@ -25,6 +26,13 @@ def connect(
 ) -> BridgeClient:
     """A client of the bridge; nothing is asked yet. Raises `BrokerRefused` where a setting that
     the dialect needs is missing."""
+    client = _client(settings, token, back_off)
+    if not settings.symbol_map:
+        return client
+    return RenamedSymbols(client, client.connection, settings.symbol_map)
+
+
+def _client(settings: BridgeSettings, token: str, back_off: wait_base | None) -> BridgeClient:
     if settings.dialect == "native":
         return RestBroker(settings, token, back_off=back_off)
     if settings.server_timezone is None:

@@ -15,6 +15,7 @@ class BridgeSettings(BaseModel):
 
     `dialect`: what the bridge speaks. `server_timezone`: the trade server's clock as a rule
     (`Europe/Athens`), needed where the bridge tells server times, as `mt5-httpapi` does.
+    `symbol_map`: our names of symbols → the broker's, where they differ (`{"BTCUSD": "BTCUSD!"}`).
 
     A trade request waits longer than a read: the bridge may queue it behind others, and giving up
     early would leave its outcome unknown.
@@ -25,6 +26,7 @@ class BridgeSettings(BaseModel):
     api_base_url: str = "http://127.0.0.1:6542"
     dialect: Dialect = "native"
     server_timezone: str | None = None
+    symbol_map: dict[str, str] = {}
     read_timeout_s: float = Field(default=10.0, gt=0, le=120)
     trade_timeout_s: float = Field(default=100.0, gt=0, le=600)
 
@@ -35,6 +37,13 @@ class BridgeSettings(BaseModel):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise ValueError(f"http://host:port[/prefix] is allowed, {url!r} came")
         return url.rstrip("/")
+
+    @field_validator("symbol_map")
+    @classmethod
+    def _one_to_one(cls, names: dict[str, str]) -> dict[str, str]:
+        if len(set(names.values())) < len(names) or "" in (*names, *names.values()):
+            raise ValueError(f"one name of the broker for each of ours is allowed, {names} came")
+        return names
 
     @field_validator("server_timezone")
     @classmethod
