@@ -128,6 +128,24 @@ def _order(rate: FieldRate, chance: random.Random, at_ms: int) -> FaultOrder:
                       params)  # fmt: skip
 
 
+def rates_table() -> str:
+    """The rates as the rows of docs/reliability.md."""
+    return "\n".join(
+        f"| {rate.name} | {rate.per_day:g} | {_length(rate)} | {rate.source} |"
+        for rate in FIELD_RATES
+    )
+
+
+def _length(rate: FieldRate) -> str:
+    if rate.lasts_s:
+        return f"{rate.lasts_s} s"
+    return "1 call" if rate.calls == 1 else f"{rate.calls} calls"
+
+
 def unrated() -> set[str]:
     """Faults of the catalogue without a field rate."""
     return set(CATALOGUE) - {rate.name for rate in FIELD_RATES}
+
+
+if __name__ == "__main__":
+    print(rates_table())
