@@ -562,6 +562,16 @@ def test_prefix_of_the_address_is_kept(open_bridge: Callable[..., Bridge]) -> No
     assert broker.health().utc_msc == START_MS
 
 
+def test_page_of_a_proxy_that_knows_no_such_bridge_is_refused(
+    open_bridge: Callable[..., Bridge],
+) -> None:
+    url = str(open_bridge(path_prefix="/roboforex/main").broker.connection._url)
+    with httpapi_client_of(url.replace("main", "other")) as broker:
+        for ask in (broker.health, broker.account, lambda: broker.symbol("BTCUSD")):
+            with pytest.raises(BrokerRefused, match="HTTP 404"):
+                ask()
+
+
 # One way in.
 
 

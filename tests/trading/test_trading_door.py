@@ -65,6 +65,13 @@ def test_bridge_that_is_not_there_is_one_line_and_status_2(
     assert not (tmp_path / "state").exists()
 
 
+def test_dialect_that_needs_a_time_zone_says_so(door: Any, small_model: Path) -> None:
+    models, dialect = ("--models", str(small_model)), "bridge.dialect=mt5-httpapi"
+    status, said = door(*models, "--override", dialect)
+    assert status == 2
+    assert said.startswith("error: bridge.server_timezone: needed")
+
+
 def test_all_setting_problems_are_told_at_once(door: Any) -> None:
     status, said = door(
         "--paper", "--override", "risk_percentt=1", "--override", "max_lot=no",
@@ -167,14 +174,15 @@ def test_bad_argument_names_what_is_allowed(
 def test_paper_run_of_a_few_bars_writes_its_summary(
     tmp_path: Path, small_model: Path, bars_file: Path
 ) -> None:
-    """The whole command, twice: a finished run starts anew and gives the same figures."""
+    """The whole command, twice: a finished run starts anew and gives the same figures, also
+    through a bridge of the other dialect."""
     figures = []
-    for _ in range(2):
+    for dialect in ("native", "mt5-httpapi"):
         command = [
             sys.executable, str(ROOT / "trading.py"), "--paper", "--market", str(bars_file),
             "--models", str(small_model), "--bars", "12", "--speed", "max", "--quiet",
             "--state", str(tmp_path / "state"), "--summary", str(tmp_path / "out.json"),
-            "--override", "prediction.gate=fixed",
+            "--override", "prediction.gate=fixed", "--override", f"bridge.dialect={dialect}",
         ]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
