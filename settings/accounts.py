@@ -10,7 +10,11 @@ from settings.errors import SettingProblem
 
 
 class AccountEntry(BaseModel):
-    """One account. What it sets replaces the same setting of `config.json`."""
+    """One account. What it sets replaces the same setting of `config.json`.
+
+    `bridge_*` come from its terminal in `terminals.json`: `url`, and, where that bridge has its
+    own, `dialect` and `server_timezone`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,12 +27,18 @@ class AccountEntry(BaseModel):
     max_lot: float = Field(gt=0)
     state_file: str
     bridge_url: str
+    bridge_dialect: str | None = None
+    bridge_server_timezone: str | None = None
 
     def apply_to(self, config: dict[str, Any]) -> None:
         """Writes this account's risk, lot and bridge over a `config.json` tree."""
         config["risk_percent"] = self.risk_pct
         config["max_lot"] = self.max_lot
-        config.setdefault("bridge", {})["api_base_url"] = self.bridge_url
+        bridge = {
+            "api_base_url": self.bridge_url, "dialect": self.bridge_dialect,
+            "server_timezone": self.bridge_server_timezone,
+        }  # fmt: skip
+        config.setdefault("bridge", {}).update({k: v for k, v in bridge.items() if v is not None})
 
 
 def read_account(
@@ -60,7 +70,11 @@ def read_account(
         )
         return None
     try:
-        return AccountEntry(account_id=account_id, bridge_url=terminal["url"], **entry)
+        return AccountEntry.model_validate(entry | {
+            "account_id": account_id, "bridge_url": terminal["url"],
+            "bridge_dialect": terminal.get("dialect"),
+            "bridge_server_timezone": terminal.get("server_timezone"),
+        })  # fmt: skip
     except ValidationError as error:
         for each in error.errors():
             path = ".".join([account_id, *(str(part) for part in each["loc"])])

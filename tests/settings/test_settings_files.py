@@ -120,6 +120,18 @@ def test_account_replaces_risk_lot_and_bridge(folder: Path) -> None:
     assert settings.bridge.api_base_url == "http://127.0.0.1:7777"
 
 
+def test_account_brings_its_bridges_dialect_and_server_clock(folder: Path) -> None:
+    _write_accounts(folder)
+    terminal = {"url": "http://h:8888/a/b", "dialect": "mt5-httpapi", "server_timezone": "Mars"}
+    path = folder / "config" / "terminals.json"
+    path.write_text(json.dumps({"terminals": {"terminal-one": terminal}}))
+    assert "bridge.server_timezone" in _problems(folder, account="main")[0]
+    terminal["server_timezone"] = "Europe/Athens"
+    path.write_text(json.dumps({"terminals": {"terminal-one": terminal}}))
+    bridge = load_settings(folder, account="main").bridge
+    assert (bridge.dialect, bridge.server_timezone) == ("mt5-httpapi", "Europe/Athens")
+
+
 def test_unknown_account_lists_the_known_ones(folder: Path) -> None:
     _write_accounts(folder)
     (problem,) = _problems(folder, account="mian")
