@@ -42,6 +42,8 @@ locks:  ## resolve requirements*.in into pinned, hashed requirements*.txt (needs
 	done
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --custom-compile-command "make locks" benchmarks/requirements.in -o benchmarks/requirements.txt
+	uv pip compile -q --python-platform windows --python-version 3.12 --generate-hashes --no-emit-index-url \
+	  --no-annotate --custom-compile-command "make locks" deploy/requirements-bridge.in -o deploy/requirements-bridge.txt
 
 clean:  ## remove the environment, caches and reports; state, models and settings stay
 	@rm -rf $(VENV) .kernels benchmarks/.venv .pytest_cache .mypy_cache .ruff_cache .hypothesis reports

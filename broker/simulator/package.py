@@ -33,7 +33,6 @@ from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars, BarsError
 from market.instruments import INSTRUMENTS, instrument
 from market.sources.errors import SourceError
-from market.sources.files import read_bars
 from market.sources.generated import generated_bars
 
 PREFIX = "NOVOSKY_SIM_"
@@ -76,6 +75,8 @@ class SimulatedMarket(BaseModel):
     def bars(self) -> dict[str, Bars]:
         """Bars by symbol. `KeyError`, `BarsError` or `SourceError` where there are none."""
         if self.market != "generated":
+            from market.sources.files import read_bars  # pyarrow, which generated bars do not need
+
             (symbol,) = self.names()
             return {symbol: read_bars(Path(self.market), instrument(symbol))}
         start_ms = self._start_ms(datetime(2026, 1, 5, tzinfo=UTC))

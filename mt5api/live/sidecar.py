@@ -4,6 +4,7 @@ The package knows neither the server's true offset nor a symbol's sessions; the 
 We write a heartbeat; without one for some minutes the sidecar guards the open positions.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,9 @@ class Sidecar:
     def beat(self, now_ms: int) -> None:
         """Tells the sidecar that the bridge is there and connected."""
         if self._folder and self._folder.is_dir():
-            (self._folder / OUR_HEARTBEAT).write_text(f"{now_ms // 1000}\n", encoding="ascii")
+            # The sidecar may have the file open just now; the next beat comes in half a second.
+            with contextlib.suppress(OSError):
+                (self._folder / OUR_HEARTBEAT).write_text(f"{now_ms // 1000}\n", encoding="ascii")
 
     def offset_s(self) -> int | None:
         """Seconds the server's clock is ahead of UTC; None without a fresh heartbeat."""

@@ -44,6 +44,12 @@ class ClockSkew:
         return min(self._ahead_ms, default=0)
 
 
+def _tell_failure(looking: "asyncio.Task[None]") -> None:
+    """A bug of ours ends the looking; the health is then `down` from two seconds on."""
+    if not looking.cancelled() and looking.exception():
+        LOG.error("the health watch ended", exc_info=looking.exception())
+
+
 class HealthWatch:
     """Looks twice a second; `told` is what `/health` answers. `probe` runs while connected."""
 
@@ -85,12 +91,12 @@ class HealthWatch:
     async def running(self) -> AsyncIterator[None]:
         """Looks until the block ends, and then lets go of the terminal."""
         looking = asyncio.create_task(self._look_again_and_again())
+        looking.add_done_callback(_tell_failure)
         try:
             yield
         finally:
             looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await looking
+            await asyncio.wait({looking})
             self._link.stop()
 
     async def _look_again_and_again(self) -> None:
