@@ -2,6 +2,7 @@
 
 python trading.py                                 the bridge of config.json
 python trading.py --account ID --dry              decides and journals, sends nothing
+python trading.py --doctor                        checks the bridge, trades nothing
 python trading.py --paper                         the generated market, no account needed
 python trading.py --paper --market FILE --from 2025-09-01 --bars 2000 --speed max
 python trading.py --paper --why 2025-09-01T14:00  why it did not trade then
@@ -64,6 +65,10 @@ def _run(given: argparse.Namespace) -> int:
         from trading.why import explain
 
         return explain(given.state, given.account, paper=given.paper, instant_ms=given.why)
+    if given.doctor:
+        from trading.doctor_command import run_doctor
+
+        return run_doctor(given)
     if given.paper:
         from trading.paper_command import run_paper
 
@@ -76,6 +81,8 @@ def _run(given: argparse.Namespace) -> int:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     given = parser.parse_args(argv)
+    if given.doctor and given.paper:
+        parser.error("--doctor looks at the configured bridge: leave --paper out")
     if not given.paper:
         for name in _PAPER_ONLY:
             if getattr(given, name) not in (None, False):
@@ -101,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--override", action="append", default=[], metavar="KEY=VALUE",
         help="a setting for this run, e.g. prediction.gate=fixed (repeatable)")  # fmt: skip
     add("--state", type=Path, default=Path("state"), metavar="DIR", help="default: state")
+    add("--doctor", action="store_true", help="check bridge, account and symbol; trade nothing")
     add("--accept-account", action="store_true",
         help="the account that is logged in is the right one from now on")  # fmt: skip
     add("--accept-spec", action="store_true",

@@ -41,8 +41,7 @@ def run_live(given: argparse.Namespace) -> int:
     clock = _clock(broker, stop, settings.daemon.max_clock_skew_ms)
     trade = trade_of(settings)
     with ExitStack() as held:
-        name = f"live-{given.account or LIVE_ACCOUNT}" + ("-dry" if given.dry else "")
-        folder = held.enter_context(StateFolder(given.state / name))
+        folder = held.enter_context(StateFolder(given.state / state_name(given)))
         journal, store = Journal(folder.journal), BarStore(folder.bars)
         reporter = reporter_of(
             Console(), quiet=given.quiet, day_zone=settings.decision.timezone, speed="real time"
@@ -57,6 +56,11 @@ def run_live(given: argparse.Namespace) -> int:
             _headline(settings, dry=given.dry), None
         )
     return 0
+
+
+def state_name(given: argparse.Namespace) -> str:
+    """The state folder of an account; a dry run has its own."""
+    return f"live-{given.account or LIVE_ACCOUNT}" + ("-dry" if given.dry else "")
 
 
 def bridge_token() -> str:
