@@ -13,6 +13,39 @@ from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars
 
 _BID_ASK = 2 | 4
+_HOURS, _WEEKS = 0x4000, 0x8000
+_WEEK_S = 7 * 86_400
+_FIRST_SUNDAY_S = 3 * 86_400
+
+
+def span_seconds(timeframe: int) -> int:
+    """Length of the package's TIMEFRAME_*; 0 for months, which have none, and for no timeframe."""
+    if 0 < timeframe < _HOURS:
+        return timeframe * 60
+    if _HOURS < timeframe < _WEEKS:
+        return (timeframe - _HOURS) * 3600
+    return _WEEK_S if timeframe == _WEEKS + 1 else 0
+
+
+def grouped(rows: NDArray[np.void], span_s: int) -> NDArray[np.void]:
+    """Bars of `span_s` from shorter ones in server time; weeks start on Sunday.
+
+    The hour that the server's clock repeats in autumn gives two groups.
+    """
+    if len(rows) == 0:
+        return rows
+    offset_s = _FIRST_SUNDAY_S if span_s == _WEEK_S else 0
+    starts = (rows["time"] - offset_s) // span_s * span_s + offset_s
+    is_first = np.r_[True, (np.diff(starts) != 0) | (np.diff(rows["time"]) < 0)]
+    first = np.flatnonzero(is_first)
+    last = np.r_[first[1:], len(rows)] - 1
+    bars = np.zeros(len(first), dtype=rows.dtype)
+    bars["time"], bars["open"] = starts[first], rows["open"][first]
+    bars["high"] = np.maximum.reduceat(rows["high"], first)
+    bars["low"] = np.minimum.reduceat(rows["low"], first)
+    bars["close"], bars["spread"] = rows["close"][last], rows["spread"][last]
+    bars["tick_volume"] = np.add.reduceat(rows["tick_volume"], first)
+    return bars
 
 
 class NativeRates:
@@ -28,19 +61,29 @@ class NativeRates:
     def from_position(
         self, symbol: str, timeframe: int, start: int, count: int
     ) -> NDArray[np.void]:
-        self._require(symbol, timeframe, count)
+        self._require(count)
         if start < 0:
             raise ValueError(f"start_pos: 0 or more is allowed, {start} came")
+        if self._is_longer(symbol, timeframe):
+            rows = self._longer(symbol, timeframe)
+            last = max(0, len(rows) - start)
+            return rows[max(0, last - count) : last]
         last = max(0, self._known(symbol) - start)
         return self._records(symbol, max(0, last - count), last)
 
     def from_date(self, symbol: str, timeframe: int, from_s: int, count: int) -> NDArray[np.void]:
-        self._require(symbol, timeframe, count)
+        self._require(count)
+        if self._is_longer(symbol, timeframe):
+            rows = self._longer(symbol, timeframe)
+            last = int(np.searchsorted(rows["time"], from_s, side="right"))
+            return rows[max(0, last - count) : last]
         last = min(self._rows_until(symbol, from_s), self._known(symbol))
         return self._records(symbol, max(0, last - count), last)
 
     def between(self, symbol: str, timeframe: int, from_s: int, to_s: int) -> NDArray[np.void]:
-        self._require(symbol, timeframe, 1)
+        if self._is_longer(symbol, timeframe):
+            rows = self._longer(symbol, timeframe)
+            return rows[(rows["time"] >= from_s) & (rows["time"] <= to_s)]
         last = min(self._rows_until(symbol, to_s), self._known(symbol))
         return self._records(symbol, min(last, self._rows_until(symbol, from_s - 1)), last)
 
@@ -58,12 +101,26 @@ class NativeRates:
         records["ask"] = [units.price(feed.open[r] + feed.spread_before(r)) for r in rows]
         return records
 
-    def _require(self, symbol: str, timeframe: int, count: int) -> None:
-        kept = self._terminal.feeds[symbol].bars.timeframe
-        if timeframe != kept.mt5:
-            raise ValueError(f"timeframe: {kept.name} ({kept.mt5}) is allowed, {timeframe} came")
+    def _require(self, count: int) -> None:
         if count < 1:
             raise ValueError(f"count: 1 or more is allowed, {count} came")
+
+    def _is_longer(self, symbol: str, timeframe: int) -> bool:
+        """Whether bars of this timeframe are made of the kept ones; `ValueError` if they cannot."""
+        kept = self._terminal.feeds[symbol].bars.timeframe
+        if timeframe == kept.mt5:
+            return False
+        span_s = span_seconds(timeframe)
+        if span_s == 0 or span_s * 1000 % kept.ms:
+            raise ValueError(
+                f"timeframe: {kept.name} ({kept.mt5}) and its multiples up to W1 are allowed, "
+                f"{timeframe} came"
+            )
+        return True
+
+    def _longer(self, symbol: str, timeframe: int) -> NDArray[np.void]:
+        """All known bars of a longer timeframe, cut on the server's clock (B27)."""
+        return grouped(self._records(symbol, 0, self._known(symbol)), span_seconds(timeframe))
 
     def _known(self, symbol: str) -> int:
         """Rows that can be seen now: closed, and the forming one."""

@@ -135,7 +135,7 @@ def test_failures_are_none_with_last_error():
     native = _native()
     assert native.symbol_info("NOPE") is None
     assert native.last_error()[0] == native.RES_E_NOT_FOUND
-    assert native.copy_rates_from_pos("BTCUSD", native.TIMEFRAME_H4, 0, 5) is None
+    assert native.copy_rates_from_pos("BTCUSD", native.TIMEFRAME_M5, 0, 5) is None
     assert native.last_error()[0] == native.RES_E_INVALID_PARAMS
     assert native.order_send({"action": 1, "colour": "red"}) is None
     assert native.last_error() == (-2, 'Invalid "colour" argument')
