@@ -26,7 +26,7 @@ from trading.market_window import last_bar
 from trading.missed import MissedBars
 from trading.observer import Observer, Seen
 from trading.outage import Outage
-from trading.pins import Accepted, pin
+from trading.pins import Accepted, pin, require_room
 from trading.report import BarReport, Reporter
 from trading.schedule import Schedule
 from trading.settings import DaemonSettings
@@ -138,6 +138,7 @@ class Bot:
         p = self._parts
         from_ms, handled_ms = p.schedule.next_open_ms, p.journal.handled_open_ms(self._symbol)
         account, spec = p.broker.account(), p.broker.symbol(self._symbol)
+        require_room(account, self._settings.max_open_positions)
         p.watch.start(pin(p.journal, account, spec, p.accepted, now_ms=from_ms))
         p.schedule.decided = p.journal.decided_count(self._symbol)
         if handled_ms is not None:
@@ -153,4 +154,4 @@ class Bot:
     @property
     def _open_work(self) -> bool:
         p = self._parts
-        return p.observer.books.doubtful or bool(p.journal.open_intents())
+        return p.observer.books.doubtful or p.dispatcher.open_work

@@ -5,8 +5,9 @@ The first start pins what it finds. Afterwards only a person changes a pin.
 
 from dataclasses import dataclass
 
+from broker.contract.constants import MarginMode
 from broker.contract.messages import Account, SymbolSpec
-from trading.errors import JournalError
+from trading.errors import DaemonError, JournalError
 from trading.health import Pins, describe_account
 from trading.journal import Journal
 
@@ -37,6 +38,15 @@ def pin(
         journal.record("spec_pinned", now_ms, symbol=spec.symbol, before=known, now=spec.spec_hash)
         known = spec.spec_hash
     return Pins(account.login, account.server, account.trade_mode, known)
+
+
+def require_room(account: Account, max_open_positions: int) -> None:
+    """Where positions net, a symbol has one. Raises `DaemonError` if settings want more."""
+    if account.margin_mode != MarginMode.HEDGING and max_open_positions > 1:
+        raise DaemonError(
+            f"max_open_positions: 1 is allowed on the netting account {account.login}, "
+            f"{max_open_positions} came"
+        )
 
 
 def _pin_account(journal: Journal, account: Account, accepted: Accepted, now_ms: int) -> None:
