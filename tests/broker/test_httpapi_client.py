@@ -463,20 +463,29 @@ def test_levels_that_may_still_change_are_unknown(
         bridge.broker.modify(held, sl=51_000.0, tp=0.0, client_id="m-1")
 
 
-def test_levels_of_a_position_that_went_meanwhile_are_rejected(bridge: Bridge, held: int) -> None:
-    body = b'{"error": "Position 1 not found"}'
-    bridge.answer(f"PUT /positions/{held}", 404, body)
-    with pytest.raises(BrokerUnavailable, match="open"):
+def test_levels_of_a_position_that_is_only_said_to_be_gone_were_not_sent(
+    bridge: Bridge, held: int
+) -> None:
+    bridge.answer(f"PUT /positions/{held}", 404, b'{"error": "Position not found"}')
+    with pytest.raises(BrokerUnavailable, match="though the position is open"):
         bridge.broker.modify(held, sl=51_000.0, tp=0.0, client_id="m-1")
-    sold = {"action": 1, "symbol": "BTCUSD", "volume": 0.02, "type": 1, "position": held,
-            "type_filling": 0, "price": 0.0}  # fmt: skip
+
+
+def test_levels_of_a_position_that_closes_meanwhile_are_rejected(bridge: Bridge, held: int) -> None:
     real = bridge.mt5.positions_get
-    looks = iter([True, False, False, False])
-    bridge.mt5.positions_get = lambda **_: real() if next(looks, False) else ()
-    bridge.mt5.order_send(sold)
-    bridge.mt5.positions_get = real
-    result = bridge.broker.modify(held, sl=51_000.0, tp=0.0, client_id="m-2")
+
+    def told_once_more(**given: Any) -> Any:
+        found = real(**given)
+        bridge.mt5.positions_get = real
+        sold = {"action": 1, "symbol": "BTCUSD", "volume": 0.02, "type": 1, "position": held,
+                "type_filling": 0, "price": 0.0}  # fmt: skip
+        assert bridge.mt5.order_send(sold).retcode == 10009
+        return found
+
+    bridge.mt5.positions_get = told_once_more
+    result = bridge.broker.modify(held, sl=51_000.0, tp=0.0, client_id="m-1")
     assert (result.outcome, result.retcode_name) == ("rejected", "POSITION_CLOSED")
+    assert bridge.between.asked[f"PUT /positions/{held}"] == 1
 
 
 def test_levels_that_cannot_be_read_back_are_unknown(bridge: Bridge, held: int) -> None:
