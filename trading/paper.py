@@ -114,6 +114,7 @@ def _from_file(path: Path, options: PaperOptions, trade: Trade, paper: PaperSett
     if bars.timeframe is not TIMEFRAME:
         raise PaperError(f"{path}: {TIMEFRAME.name} bars are needed, {bars.timeframe.name} came")
     earliest_ms = _on_grid(int(bars.open_ms[0]) + warm_up_ms(trade))
+    _require_room(path, bars, trade, earliest_ms)
     from_ms = earliest_ms if options.from_ms is None else _on_grid(options.from_ms)
     limits = _limits(options, from_ms, bars)
     _require_warm_up(path, bars, trade, from_ms, earliest_ms)
@@ -138,17 +139,34 @@ def _limits(options: PaperOptions, from_ms: int, bars: Bars) -> RunLimits:
     return RunLimits(from_ms, options.to_ms, options.bars)
 
 
+def _require_room(path: Path, bars: Bars, trade: Trade, earliest_ms: int) -> None:
+    """A file that ends before its own warm-up does is of no use, wherever a run starts."""
+    first_ms, end_ms = int(bars.open_ms[0]), int(bars.close_ms[-1])
+    if earliest_ms < end_ms:
+        return
+    raise PaperError(
+        f"{path}: too short: its {(end_ms - first_ms) / DAY_MS:.1f} days ({utc_text(first_ms)} to "
+        f"{utc_text(end_ms)} UTC) hold no bar with enough history; {_needed(trade)}; give a file "
+        "of more days"
+    )
+
+
+def _needed(trade: Trade) -> str:
+    """How many days must lie before a decided bar, and what for."""
+    gate_days = (warm_up_ms(trade) - LOOKBACK_MS) / DAY_MS
+    gate = f" and {gate_days:g} for the gate's look-back" if gate_days else ""
+    need_days = warm_up_ms(trade) / DAY_MS
+    return f"{need_days:g} days are needed ({LOOKBACK_MS / DAY_MS:g} for the features{gate})"
+
+
 def _require_warm_up(path: Path, bars: Bars, trade: Trade, from_ms: int, earliest_ms: int) -> None:
     if from_ms >= earliest_ms:
         return
     first_ms = int(bars.open_ms[0])
     have_days = max(0, from_ms - first_ms) / DAY_MS
-    need_days = warm_up_ms(trade) / DAY_MS
-    gate_days = (warm_up_ms(trade) - LOOKBACK_MS) / DAY_MS
-    gate = f" and {gate_days:g} for the gate's look-back" if gate_days else ""
     raise PaperError(
-        f"{path}: too little history before --from {utc_text(from_ms)} UTC: {need_days:g} days are "
-        f"needed ({LOOKBACK_MS / DAY_MS:g} for the features{gate}), {have_days:.1f} are there; "
+        f"{path}: too little history before --from {utc_text(from_ms)} UTC: {_needed(trade)}, "
+        f"{have_days:.1f} are there; "
         f"start at {utc_text(earliest_ms)} UTC or later, or give a file that begins at "
         f"{utc_text(from_ms - warm_up_ms(trade))} UTC or earlier"
     )

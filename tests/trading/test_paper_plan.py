@@ -58,6 +58,16 @@ def test_too_little_warm_up_says_how_much_is_needed_and_from_when(file: Path) ->
     assert "start at 2025-04-" in text
 
 
+@pytest.mark.parametrize("start_ms", [None, MONDAY_MS + 20 * DAY_MS, MONDAY_MS + 500 * DAY_MS])
+def test_file_shorter_than_its_own_warm_up_is_too_short_wherever_a_run_starts(
+    tmp_path: Path, write_bars: Write, start_ms: int | None
+) -> None:
+    bars = make_bars([(100.0, 101.0, 99.0, 100.0)] * (30 * 96), spread_points=10)
+    path = write_bars(tmp_path / "short.parquet", bars)
+    with pytest.raises(PaperError, match=r"too short: its 30\.0 days .* days are needed"):
+        plan_run(make_options(path, from_ms=start_ms), make_trade(), PAPER)
+
+
 def test_quantile_gate_needs_its_look_back_too(file: Path) -> None:
     options = make_options(file, from_ms=MONDAY_MS + 125 * DAY_MS)
     with pytest.raises(PaperError, match="90 for the gate's look-back"):
