@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from broker.contract.errors import BrokerUnavailable
 from broker.contract.wire import ClockState
 from trading.clock import PaperClock, StopFlag, WallClock
 
@@ -96,3 +97,34 @@ def test_wall_clock_returns_at_once_after_a_stop_or_a_past_instant() -> None:
     far_ms = clock.now_ms() + 3_600_000
     assert clock.wait_until(far_ms) < far_ms
     clock.pause(3600)
+
+
+def test_pause_lets_simulated_time_pass() -> None:
+    clock, control = make_clock(None)
+    clock.wait_until(900_000)
+    clock.pause(5.0)
+    assert (clock.now_ms(), control.now_ms) == (905_000, 905_000)
+
+
+def test_pause_without_the_simulation_lets_the_hosts_time_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, control = make_clock(None)
+    slept: list[float] = []
+    monkeypatch.setattr("trading.clock.pause", lambda stop, seconds: slept.append(seconds))
+
+    def gone(instant_ms: int) -> ClockState:
+        raise BrokerUnavailable("no bridge")
+
+    control.wait_until = gone  # type: ignore[method-assign]
+    clock.pause(2.0)
+    assert slept == [2.0]
+
+
+@pytest.mark.parametrize(("ahead_ms", "followed"), [(1_000, True), (3_600_000, False)])
+def test_clock_of_a_bridge_that_lost_the_time_is_not_followed(
+    ahead_ms: int, followed: bool
+) -> None:
+    clock = WallClock(lambda: time.time_ns() // 1_000_000 + ahead_ms, StopFlag(), most_ms=1_500)
+    ahead_now_ms = clock.now_ms() - time.time_ns() // 1_000_000
+    assert ahead_now_ms == pytest.approx(ahead_ms if followed else 0, abs=200)

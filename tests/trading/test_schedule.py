@@ -129,3 +129,14 @@ def test_run_is_over_at_its_limit(limits: Any, clock: Any, done_at: int) -> None
         schedule.handled(at(row))
         schedule.decided += 1
     assert schedule.finished
+
+
+@pytest.mark.parametrize("beats", [True, False], ids=["paced", "at speed max"])
+def test_open_work_is_looked_at_every_three_seconds_at_every_speed(beats: bool) -> None:
+    now = {"ms": at(0)}
+    clock = make_clock(beats=beats, lock_step=True, now_ms=lambda: now["ms"])
+    schedule = make_schedule(clock=clock)
+    assert schedule.next_wake_ms(open_work=True) == at(0) + 3_000
+    now["ms"] = at(1) - 1_000
+    assert schedule.next_wake_ms(open_work=True) == at(1)
+    assert schedule.next_wake_ms() == at(1)
