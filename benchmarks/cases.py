@@ -77,6 +77,13 @@ def features_batch() -> dict[str, Any]:
     return _result(value, "s", 0.1, peer=peer)
 
 
+def features_with_structure() -> dict[str, Any]:
+    """All 76 columns, smart-money structure among them, over 70,000 bars."""
+    bars, groups = _market(), ("base", "regime", "smc")
+    value = _median_s(lambda: feature_matrix(bars, groups=groups, round_step=BTC.round_step))
+    return _result(value, "s", 1.0)
+
+
 def features_live() -> dict[str, Any]:
     """One row on its full look-back."""
     bars = _market(2 * LOOKBACK_MS // 900_000)

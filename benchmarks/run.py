@@ -43,6 +43,7 @@ def main() -> int:
 
 def _cases(no_peers: bool) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     yield "features_62_over_70000_bars", cases.features_batch
+    yield "features_76_over_70000_bars", cases.features_with_structure
     yield "features_62_of_one_live_bar", cases.features_live
     yield "rules_only_backtest_70000_bars", lambda: _rules_backtest(no_peers)
     yield (
