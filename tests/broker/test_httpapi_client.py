@@ -322,6 +322,7 @@ def test_lost_connection_gives_a_new_boot_id(bridge: Bridge, monkeypatch: Any) -
         (201, b"null", "json", OutcomeUnknown),
         (201, b'{"retcode": 10009, ', "json", OutcomeUnknown),
         (201, b'{"order": 5}', "json", OutcomeUnknown),
+        (201, b'{"retcode": 10009, "order": "x"}', "json", OutcomeUnknown),
         (200, HTML, "html", OutcomeUnknown),
         (200, b'{"retcode": 10012}', "json", OutcomeUnknown),
         (200, b'{"retcode": 12345}', "json", OutcomeUnknown),

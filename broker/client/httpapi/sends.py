@@ -36,6 +36,7 @@ _BLANK: dict[str, Any] = {
     "order": 0, "deal": 0, "volume": 0.0, "price": 0.0, "bid": 0.0, "ask": 0.0, "comment": "",
     "request_id": 0,
 }  # fmt: skip
+_NUMBERS = ("retcode", *(name for name, blank in _BLANK.items() if blank != ""))
 
 
 def send(
@@ -106,9 +107,11 @@ def _result(answer: httpx.Response) -> SimpleNamespace:
         body = read_json(dict[str, Any], answer)
     except BadAnswer as error:
         raise OutcomeUnknown(str(error)) from error
-    if not isinstance(body.get("retcode"), int):
-        raise OutcomeUnknown(f"{where(answer)}: no retcode came: {str(body)[:120]}")
-    return _row(**{name: value for name, value in body.items() if value is not None})
+    row = _BLANK | {name: value for name, value in body.items() if value is not None}
+    wrong = [name for name in _NUMBERS if not isinstance(row.get(name), int | float)]
+    if wrong:
+        raise OutcomeUnknown(f"{where(answer)}: {wrong[0]}: {row.get(wrong[0])!r} came, no number")
+    return _row(**row)
 
 
 def _without_result(answer: httpx.Response) -> BrokerError:
