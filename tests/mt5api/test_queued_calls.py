@@ -68,18 +68,20 @@ def test_full_queue_refuses_and_serves_on_later() -> None:
     asyncio.run(scene())
 
 
-def test_one_that_gives_up_waiting_holds_nobody_up() -> None:
+def test_one_that_gives_up_waiting_holds_nobody_up_and_lets_nobody_pass() -> None:
     async def scene() -> None:
         calls, held = QueuedCalls(lambda: None), Held()
         first = asyncio.create_task(calls.do(held))
         await until(held.began.is_set)
         gone = asyncio.create_task(calls.do(lambda: "gone"))
-        await until(lambda: calls.depth == 1)
+        next_one = asyncio.create_task(calls.do(lambda: "next"))
+        await until(lambda: calls.depth == 2)
         gone.cancel()
-        await until(lambda: calls.depth == 0)
+        await until(gone.done)
+        assert calls.depth == 1  # still behind the one that is held
         held.let_go()
         assert await first == "held"
-        assert await calls.do(lambda: "next") == "next"
+        assert await next_one == "next"
 
     asyncio.run(scene())
 
