@@ -154,6 +154,7 @@ def test_positions_are_read_whole_whatever_symbol_is_asked_for(bridge: Bridge) -
         ("/positions", b'{"items": []}', lambda b: b.positions()),
         ("/positions", b"null", lambda b: b.positions()),
         ("/positions", b"[", lambda b: b.positions()),
+        ("/terminal", b'{"broker_utc_offset_seconds": 0, "build": "x"}', lambda b: b.orders()),
         ("/account", b"{}", lambda b: b.account()),
         ("/account", b'{"margin": 0.0, "currency": "USD"}', lambda b: b.account()),
         ("/account", b'{"margin": 0.0, "currency": []}', lambda b: b.account()),

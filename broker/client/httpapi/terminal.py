@@ -64,15 +64,14 @@ class HttpApiTerminal:
                 'utc_offset: "0" in the bridge\'s configuration (bridge.server_timezone converts)'
             )
         self._started = True
+        _require(info, "/terminal", build=int, ping_last=int)
         return Row("/terminal", info)
 
     def account_info(self) -> Row:
         info = self._read(_Object, "/account")
         if info is None:
             raise BrokerUnavailable("/account: the terminal is not logged in")
-        for name, kind in (("margin", int | float), ("currency", str)):
-            if not isinstance(info.get(name), kind):
-                raise BadAnswer(f"/account: {name}: {info.get(name)!r} came")
+        _require(info, "/account", margin=int | float, currency=str)
         return Row("/account", info)
 
     def symbols_get(self) -> list[Row]:
@@ -165,8 +164,7 @@ class HttpApiTerminal:
         rows: dict[int, dict[str, Any]] = {}
         for from_s, to_s in windows(max(first_s, _FIRST_DEAL_S), last_s, WEEK_S):
             for row in self._found(_Objects, path, {"from": from_s, "to": to_s}):
-                if not isinstance(row.get("ticket"), int):
-                    raise BadAnswer(f"{path}: a row without a ticket came: {str(row)[:120]}")
+                _require(row, path, ticket=int)
                 rows[row["ticket"]] = row
         if not rows:
             self._require_connected(path)
@@ -209,9 +207,15 @@ def _symbol_path(symbol: str) -> str:
     return f"/symbols/{quote(symbol, safe='')}"
 
 
+def _require(fields: dict[str, Any], path: str, **kinds: Any) -> None:
+    """`BadAnswer` where a field that is looked at here is not there, or of another kind."""
+    for name, kind in kinds.items():
+        if not isinstance(fields.get(name), kind):
+            raise BadAnswer(f"{path}: {name}: {fields.get(name)!r} came")
+
+
 def _position(row: dict[str, Any]) -> Row:
-    if not isinstance(row.get("ticket"), int) or not isinstance(row.get("symbol"), str):
-        raise BadAnswer(f"/positions: a row without ticket and symbol came: {str(row)[:120]}")
+    _require(row, "/positions", ticket=int, symbol=str)
     return Row("/positions", row)
 
 
