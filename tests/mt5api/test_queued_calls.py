@@ -73,12 +73,12 @@ def test_one_that_gives_up_waiting_holds_nobody_up_and_lets_nobody_pass() -> Non
         calls, held = QueuedCalls(lambda: None), Held()
         first = asyncio.create_task(calls.do(held))
         await until(held.began.is_set)
-        gone = asyncio.create_task(calls.do(lambda: "gone"))
         next_one = asyncio.create_task(calls.do(lambda: "next"))
+        gone = asyncio.create_task(calls.do(lambda: "gone"))
         await until(lambda: calls.depth == 2)
         gone.cancel()
         await until(gone.done)
-        assert calls.depth == 1  # still behind the one that is held
+        assert [urgency for urgency, _, event in calls._waiting if not event.is_set()] == [2]
         held.let_go()
         assert await first == "held"
         assert await next_one == "next"
