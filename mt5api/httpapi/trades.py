@@ -34,29 +34,34 @@ class Trades:
     def create_order(self, asked: Asked) -> Response:
         """201 for 10009 only; any other retcode, a rejection too, is 200; None is 500."""
         body = asked.json()
-        if not body:
-            return error("Request body required", 400)
-        for field in _REQUIRED:
-            if field not in body:
-                return error(f"'{field}' is required", 400)
-        kind = body["type"].upper()
-        if kind not in _TYPES:
-            return error(f"Invalid type: {kind}. Use: {list(_TYPES)}", 400)
-        symbol = body["symbol"]
-        if not self._reads.knows(symbol):
-            return error(f"Symbol {symbol} not found", 404)
-        request = _order_request(body)
+        refusal = self._refusal(body)
+        if refusal is not None:
+            return refusal
+        request, kind = _order_request(body), body["type"].upper()
         is_market = kind in ("BUY", "SELL")
-        if is_market and "price" not in request:
-            tick = self._mt5.symbol_info_tick(symbol)
-            if tick is None or (tick.ask == 0 and tick.bid == 0):
-                return error(f"Cannot get price for {symbol}", 500)
-            request["price"] = tick.ask if kind == "BUY" else tick.bid
         request["action"] = int(TradeAction.DEAL if is_market else TradeAction.PENDING)
+        if is_market and "price" not in request:
+            tick = self._mt5.symbol_info_tick(body["symbol"])
+            if tick is None or (tick.ask == 0 and tick.bid == 0):
+                return error(f"Cannot get price for {body['symbol']}", 500)
+            request["price"] = tick.ask if kind == "BUY" else tick.bid
         result = self._send(request)
         if result is None:
             return error(f"order_send failed: {self._mt5.last_error()}", 500)
         return answer(self._shift.as_json(result), 201 if result.retcode == DONE else 200)
+
+    def _refusal(self, body: Any) -> Response | None:
+        """The answer to an order that is not even tried."""
+        if not body:
+            return error("Request body required", 400)
+        missing = [field for field in _REQUIRED if field not in body]
+        if missing:
+            return error(f"'{missing[0]}' is required", 400)
+        if body["type"].upper() not in _TYPES:
+            return error(f"Invalid type: {body['type'].upper()}. Use: {list(_TYPES)}", 400)
+        if not self._reads.knows(body["symbol"]):
+            return error(f"Symbol {body['symbol']} not found", 404)
+        return None
 
     def update_order(self, asked: Asked) -> Response:
         body = asked.json()
@@ -99,7 +104,7 @@ class Trades:
         })  # fmt: skip
 
     def close_position(self, asked: Asked) -> Response:
-        """Always fill-or-kill's opposite, IOC; no magic, no comment. No tick: an uncaught error."""
+        """IOC whatever the symbol allows; no magic, no comment. No quote: an uncaught error."""
         ticket = asked.path["ticket"]
         found = self._mt5.positions_get(ticket=ticket)
         if not found:
