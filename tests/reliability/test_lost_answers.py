@@ -12,6 +12,10 @@ from tests.reliability.orders import order
 from trading.execution.intents import IntentState
 
 both_dialects = pytest.mark.parametrize("dialect", DIALECTS)
+# That nothing was executed is believed after two minutes of asking, which takes its time over HTTP.
+executed_in_both = pytest.mark.parametrize(
+    ("dialect", "executed"), [("native", False), ("native", True), ("mt5-httpapi", True)]
+)
 ADOPTED = (IntentState.PROTECTED, IntentState.CLOSED)
 
 
@@ -78,16 +82,15 @@ def test_d03_fill_that_shows_late_is_no_reason_for_a_second_entry(
 @pytest.mark.parametrize("code", [-10005, -10004, -10003])
 def test_d06_ipc_errors_of_reads_are_waited_out(field: MakeField, dialect: str, code: int) -> None:
     venue = field(dialect=dialect)
-    venue.when_open(lambda: venue.fault("sdk_error", count=25, code=code))
+    venue.fault("sdk_error", from_bar=3.9, bars=0.15, code=code)
     venue.run(bars=6)
-    assert venue.hits() == {"sdk_error": 25}
+    assert venue.hits()["sdk_error"] >= 5
     assert venue.events("bridge_away")
     assert venue.events("bridge_back")
     check_sound(venue)
 
 
-@both_dialects
-@pytest.mark.parametrize("executed", [False, True])
+@executed_in_both
 def test_d06_ipc_timeout_of_an_order_leaves_its_outcome_unknown(
     field: MakeField, dialect: str, executed: bool
 ) -> None:
@@ -123,26 +126,30 @@ def test_d08_nothing_with_a_success_as_last_error_is_a_failure_and_no_empty_list
     check_sound(venue)
 
 
-@both_dialects
 @pytest.mark.parametrize(
-    ("fault", "params", "executed"),
+    ("dialect", "fault", "params", "executed"),
     [
-        ("null_result", {"executed": False}, False),
-        ("null_result", {"executed": True}, True),
-        ("null_result", {"wire": True}, True),
-        ("html_500", {}, True),
-        ("html_500", {"executed": False}, False),
-        ("truncated_json", {}, True),
+        ("native", "null_result", {"executed": False}, False),
+        ("native", "html_500", {"executed": False}, False),
+        *(
+            (dialect, fault, params, True)
+            for dialect in DIALECTS
+            for fault, params in (
+                ("null_result", {"executed": True}),
+                ("null_result", {"wire": True}),
+                ("html_500", {}),
+                ("truncated_json", {}),
+            )
+        ),
     ],
 )
 def test_d09_unreadable_answer_to_an_order_is_an_unknown_outcome_and_no_crash(
     field: MakeField, dialect: str, fault: str, params: dict[str, bool], executed: bool
 ) -> None:
     venue = field(dialect=dialect)
-    count = 2 if "wire" in params else 1  # the terminal's call and the wire's answer
-    venue.fault(fault, method="POST", path="/orders", count=count, **params)
+    venue.fault(fault, method="POST", path="/orders", count=1, **params)
     venue.run(bars=6)
-    assert venue.hits()[fault] == count
+    assert venue.hits()[fault] == 1
     assert venue.events("order_unknown")
     assert first_state(venue) in (ADOPTED if executed else (IntentState.NOT_EXECUTED,))
     check_sound(venue)
@@ -152,9 +159,9 @@ def test_d09_unreadable_answer_to_an_order_is_an_unknown_outcome_and_no_crash(
 def test_d09_unreadable_answers_to_reads_are_asked_again(field: MakeField, dialect: str) -> None:
     venue = field(dialect=dialect)
     venue.fault("truncated_json", method="GET", prob=0.05, from_bar=1)
-    venue.fault("html_500", method="GET", prob=0.05, from_bar=1)
+    venue.fault("html_500", method="GET", prob=0.1, from_bar=1)
     venue.run(bars=12)
-    assert sum(venue.hits().values()) >= 10
+    assert sum(venue.hits().values()) >= 5
     check_sound(venue)
 
 

@@ -110,8 +110,15 @@ def test_d22_forming_bar_is_never_served_as_a_closed_one(field: MakeField, diale
         assert int(found.close_ms[-1]) == now_ms - now_ms % STEP_MS
 
 
-@both_dialects
-@pytest.mark.parametrize("params", [{"missing": 1}, {"rows": 3, "missing": 0}, {"rows": 0}])
+@pytest.mark.parametrize(
+    ("dialect", "params"),
+    [
+        ("native", {"missing": 1}),
+        ("native", {"rows": 3, "missing": 0}),
+        ("native", {"rows": 0}),
+        ("mt5-httpapi", {"missing": 1}),
+    ],
+)
 def test_d23_short_history_is_asked_again_and_decides_nothing_else(
     field: MakeField, dialect: str, params: dict[str, int]
 ) -> None:
