@@ -76,6 +76,11 @@ def _live_app(given: argparse.Namespace, tokens: "Tokens") -> "ASGIApp":
 
     if given.login is None or not given.server:
         raise ValueError("--live: --login NUMBER and --server NAME are needed: the one account")
+    if not given.server_timezone:
+        raise ValueError(
+            "--live: --server-timezone RULE is needed: what the trade server's clock shows "
+            "(Europe/Athens, America/New_York+7h, UTC …)"
+        )
     password = os.environ.get(PASSWORD_VARIABLE, "")
     spec = LiveSpec(
         login=Login(given.login, given.server, password, given.terminal or ""),
@@ -113,7 +118,7 @@ def _add_live(group: argparse._ArgumentGroup) -> None:
     add("--login", type=int, metavar="NUMBER", help="the account; another one is refused")
     add("--server", metavar="NAME", help="the account's trade server, as the terminal names it")
     add("--terminal", metavar="PATH", help="terminal64.exe, where there are several")
-    add("--server-timezone", default="UTC", metavar="RULE",
+    add("--server-timezone", metavar="RULE",
         help="the server's clock: Europe/Athens, America/New_York+7h …")  # fmt: skip
     add("--symbol", action="append", default=[], metavar="NAME",
         help="warmed up, may be repeated; the write probe takes the first")  # fmt: skip

@@ -102,6 +102,7 @@ def open_live(spec: LiveSpec) -> tuple[NativeBroker, LiveParts]:
     Raises `LiveError` where the package is not installed, `KeysError` for an unusable state
     folder, `ValueError` for a server time zone that does not exist.
     """
+    server_clock = ServerClock(spec.server_timezone)
     if find_spec(spec.module) is None:
         raise LiveError(
             f"--live: the {spec.module} package is not installed (it exists for Windows only); "
@@ -113,7 +114,7 @@ def open_live(spec: LiveSpec) -> tuple[NativeBroker, LiveParts]:
     link = TerminalLink(TerminalProcess(spec.module, limit_s=spec.call_limit_s), spec.login)
     sidecar = Sidecar(spec.sidecar_dir, spec.server_timezone)
     broker = NativeBroker(
-        cast(Mt5, link), ServerClock(spec.server_timezone),
+        cast(Mt5, link), server_clock,
         now_ms=lambda: time.time_ns() // 1_000_000, mode="live", sessions=TradingHours(sidecar),
         intents=IntentKeys(spec.state_dir / _KEYS_FILE),
     )  # fmt: skip

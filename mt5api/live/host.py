@@ -18,4 +18,9 @@ def serve(pipe: Connection, module: str) -> None:
             name, args, named = unpack(pipe.recv_bytes())
         except EOFError:
             return
-        pipe.send_bytes(pack(getattr(mt5, name)(*args, **named)))
+        # An empty **named is not nothing to the package's C functions: they get a mapping of
+        # keywords, and order_send and others refuse their arguments for it (-2, "Unnamed arguments
+        # not allowed").
+        function = getattr(mt5, name)
+        answer = function(*args, **named) if named else function(*args)
+        pipe.send_bytes(pack(answer))

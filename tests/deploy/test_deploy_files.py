@@ -47,7 +47,7 @@ def test_every_locked_package_has_its_hashes() -> None:
 def test_bridge_runs_the_versions_that_are_tested_here(locked: dict[str, str]) -> None:
     ours = pins((ROOT / "requirements.txt").read_text(encoding="utf-8"))
     differing = {name for name in set(ours) & set(locked) if ours[name] != locked[name]}
-    assert differing == {"numpy"}  # below 2 on purpose; the suite of mt5api passes with both
+    assert differing == {"numpy"}  # below 2 on purpose; tests/mt5api passes with both
     assert locked["metatrader5"] == "5.0.6231"
 
 

@@ -1,11 +1,14 @@
 """What crosses between the bridge and the process of the package arrives as it was."""
 
+import ast
+import inspect
 from typing import Any
 
 import numpy as np
 import pytest
 
 from broker.simulator.native import NativeTerminal
+from mt5api.live import host
 from mt5api.live.frames import pack, unpack
 from tests.broker.paper_bridge import make_terminal
 
@@ -41,3 +44,17 @@ def test_record_arrays_keep_dtype_and_bits(native: NativeTerminal) -> None:
     there = unpack(pack(rows))
     assert there.dtype == rows.dtype
     assert np.array_equal(there, rows)
+
+
+def test_package_is_called_without_a_keyword_mapping_where_there_are_no_keywords() -> None:
+    """`f(*args, **{})` is not `f(*args)` to the package's C functions; Python code cannot tell."""
+    tree = ast.parse(inspect.getsource(host))
+    (choice,) = (node for node in ast.walk(tree) if isinstance(node, ast.IfExp))
+    unpacking = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and any(each.arg is None for each in node.keywords)
+    ]
+    assert unpacking == [choice.body]
+    assert ast.unparse(choice.test) == "named"
+    assert ast.unparse(choice.orelse) == "function(*args)"

@@ -81,8 +81,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Bridge]]:
         ready.unlink(missing_ok=True)
         process = subprocess.Popen(
             [sys.executable, "-c", _DOOR, module, str(call_limit_s), "--live", "--login",
-             str(LOGIN), "--server", SERVER, "--symbol", "BTCUSD", "--port", "0", "--ready-file",
-             str(ready), "--state-dir", str(tmp_path / "bridge")],
+             str(LOGIN), "--server", SERVER, "--server-timezone", "UTC", "--symbol", "BTCUSD",
+             "--port", "0", "--ready-file", str(ready), "--state-dir", str(tmp_path / "bridge")],
             cwd=ROOT, env=environment, stderr=subprocess.PIPE,
         )  # fmt: skip
         deadline = time.monotonic() + 60
@@ -187,7 +187,8 @@ def test_health_answers_at_once_and_is_down_while_the_terminal_hangs(
     assert bridge.http.get("/symbols/BTCUSD/tick").status_code == 200
 
 
-ACCOUNT = ("--live", "--login", "1", "--server", "S", "--symbol", "BTCUSD", "--port", "0")
+NAMED = ("--live", "--login", "1", "--server", "S", "--symbol", "BTCUSD", "--port", "0")
+ACCOUNT = (*NAMED, "--server-timezone", "UTC")
 
 
 @pytest.mark.parametrize(
@@ -197,6 +198,8 @@ ACCOUNT = ("--live", "--login", "1", "--server", "S", "--symbol", "BTCUSD", "--p
         (ACCOUNT, "short", "16 characters"),
         ((*ACCOUNT, "--host", "0.0.0.0"), TRADE, "--allow-remote"),
         (("--live", "--port", "0", "--symbol", "BTCUSD"), TRADE, "--login"),
+        (NAMED, TRADE, "--server-timezone"),
+        ((*NAMED, "--server-timezone", "Mars/Olympus"), TRADE, "Mars/Olympus"),
         (ACCOUNT, TRADE, "requirements-bridge.txt"),
         ((*ACCOUNT, "--token-file", "missing.json"), TRADE, "missing.json"),
     ],
