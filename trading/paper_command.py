@@ -25,6 +25,7 @@ from trading.paper import (
     Speed,
     plan_run,
 )
+from trading.pins import Accepted
 from trading.session import Session, reporter_of, stop_on_signals
 from trading.state_folder import PAPER_ACCOUNT, StateFolder
 from trading.summary import require_writable
@@ -106,6 +107,7 @@ class _Run:
             self.trade, broker=broker, clock=clock, stop=stop, reporter=reporter, journal=journal,
             store=store, predictor=self.predictor, limits=self.plan.limits, dry=self.given.dry,
             require_bridge=bridge.require_alive,
+            accepted=Accepted(self.given.accept_account, self.given.accept_spec),
         )  # fmt: skip
         return Session(
             bot, self.trade, broker, clock, journal, store, reporter, self.plan.data_sha256,
