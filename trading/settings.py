@@ -1,7 +1,11 @@
 """The daemon's own section of `config.json`."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from broker.contract.marks import LARGEST_SHORT_STRATEGY
+from trading.execution.settings import OrderSettings
 from trading.health import HealthLimits
 
 
@@ -12,7 +16,7 @@ class DaemonSettings(BaseModel):
     half of every order's magic number. `act_within_s`: how long after its close a bar may still
     be decided, and its orders sent; both in the broker's time. Entries halt while the last quote of
     an open session is older than `max_tick_age_s`, or the bridge's clock off by more than
-    `max_clock_skew_ms`.
+    `max_clock_skew_ms`. `orders`: how requests are counted and marked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,6 +26,16 @@ class DaemonSettings(BaseModel):
     act_within_s: float = Field(default=300.0, gt=0.0, le=900.0)
     max_tick_age_s: float = Field(default=120.0, gt=0.0, le=3600.0)
     max_clock_skew_ms: int = Field(default=1500, gt=0, le=60_000)
+    orders: OrderSettings = OrderSettings()
+
+    @model_validator(mode="after")
+    def _strategy_fits_the_magic(self) -> Self:
+        if self.orders.magic_bits == 31 and self.strategy_id > LARGEST_SHORT_STRATEGY:
+            raise ValueError(
+                f"strategy_id: with orders.magic_bits 31, at most {LARGEST_SHORT_STRATEGY} is "
+                f"allowed, {self.strategy_id} came"
+            )
+        return self
 
     @property
     def beat_ms(self) -> int:

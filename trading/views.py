@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from broker.contract.constants import DealEntry, DealReason, DealType, PositionType
+from broker.contract.marks import strategy_of
 from broker.contract.messages import Account, Deal, Position, Snapshot, SymbolSpec, Tick
 from market.bars import Bars, utc_text
 from market.instrument import CalcMode
@@ -29,7 +30,7 @@ _SERVER_REASONS = (DealReason.ROLLOVER, DealReason.VMARGIN, DealReason.SPLIT)
 
 def is_ours(magic: int, strategy_id: int) -> bool:
     """Whether an order, position or opening deal bears this strategy's mark."""
-    return magic >> 32 == strategy_id
+    return strategy_of(magic) == strategy_id
 
 
 def decision_input(

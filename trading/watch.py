@@ -1,5 +1,6 @@
 """Looks at the bridge's health in every cycle, remembers what it needs, and calls a person."""
 
+from broker.contract.marks import strategy_of
 from broker.contract.messages import Health, Snapshot, SymbolSpec, Tick
 from broker.contract.port import Broker
 from market.sessions import Sessions
@@ -100,7 +101,7 @@ class HealthWatch:
 
     def _foreign_here(self, snapshot: Snapshot, symbol: str) -> bool:
         return any(
-            each.symbol == symbol and each.magic >> 32 != self._strategy_id
+            each.symbol == symbol and strategy_of(each.magic) != self._strategy_id
             for each in snapshot.positions
         )
 

@@ -13,6 +13,7 @@ _LOW_32 = 0xFFFFFFFF
 _LOW_16 = 0xFFFF
 # Set in every short magic, so that no small number that other programs use is taken for ours.
 _SHORT = 1 << 30
+LARGEST_SHORT_STRATEGY = (1 << 14) - 1
 
 
 def magic_of(strategy_id: int, client_id: str, bits: int = 48) -> int:

@@ -12,7 +12,7 @@ from broker.contract.constants import (
 )
 from broker.contract.errors import BadAnswer, OutcomeUnknown
 from broker.contract.filling import filling_of
-from broker.contract.marks import comment_of, magic_of, mark_of
+from broker.contract.marks import comment_of, magic_like
 from broker.contract.messages import (
     Deal,
     Order,
@@ -98,9 +98,7 @@ def close_request(
 
     It bears the mark of its own intent, so that its deal can be told from the entry's.
     """
-    magic = position.magic
-    if client_id and mark_of(magic) is not None:
-        magic = magic_of(magic >> 32, client_id)
+    magic = magic_like(position.magic, client_id) if client_id else position.magic
     return OrderRequest(
         symbol=position.symbol,
         type=OrderType.SELL if position.type is PositionType.BUY else OrderType.BUY,

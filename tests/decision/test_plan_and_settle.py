@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.contract.constants import Filling, OrderType
+from broker.contract.constants import OrderType
 from broker.contract.messages import OrderRequest, TradeResult
 from broker.contract.retcodes import RetcodeClass
 from market.rounding import price_ticks, tick_price
@@ -14,7 +14,7 @@ from tests.builders import MONDAY_MS, make_input, make_spec
 from trading.decision.decide import decide
 from trading.decision.records import Close, Decision, Enter, OpenTrade, Quote, Side
 from trading.decision.settings import DecisionSettings
-from trading.execution.plan import filling, intent_identity, plan, stop_prices
+from trading.execution.plan import intent_identity, plan, stop_prices
 from trading.execution.settle import settle
 
 QUOTE = Quote(MONDAY_MS + 900_000, 100_100.0, 100_114.59)
@@ -35,7 +35,7 @@ def test_long_is_anchored_at_the_ask() -> None:
     assert (request.type, request.volume) == (OrderType.BUY, 0.8)
     assert (request.sl, request.tp) == (99_864.59, 100_414.59)
     assert request.valid_until_msc == QUOTE.time_ms + 60_000
-    assert request.deviation == 1459
+    assert (request.deviation, request.price) == (1459, QUOTE.ask)
     assert request.position is None
 
 
@@ -79,14 +79,6 @@ def test_identity_is_deterministic_and_marks_the_strategy() -> None:
         one,
     }
     assert len({each.client_id for each in others}) == len({e.magic for e in others}) == 6
-
-
-@pytest.mark.parametrize(
-    ("bits", "expected"),
-    [(1, Filling.FOK), (2, Filling.IOC), (3, Filling.FOK), (0, Filling.RETURN)],
-)
-def test_filling_comes_from_the_symbols_bitmask(bits: int, expected: Filling) -> None:
-    assert filling(bits) is expected
 
 
 @given(

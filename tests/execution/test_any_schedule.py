@@ -29,7 +29,7 @@ changes = st.one_of(
 )
 events = st.sampled_from(
     ["beat", "beat", "beat", "long pause", "restart", "hide", "show", "bridge away", "bridge back",
-     "late fill", "degraded", "healthy"]
+     "late fill", "no server", "healthy"]
 )  # fmt: skip
 PLAYS = st.fixed_dictionaries(
     {
@@ -62,8 +62,8 @@ def happen(desk: Orders, event: str) -> None:
         venue.hides_positions = event == "hide"
     elif event in ("bridge away", "bridge back"):
         venue.failing = AWAY if event == "bridge away" else None
-    elif event in ("degraded", "healthy"):
-        venue.status = "degraded" if event == "degraded" else "ok"
+    elif event in ("no server", "healthy"):
+        venue.connected = event == "healthy"
     elif event == "late fill":
         fill_late(desk)
     look(desk, 60_000 if event == "long pause" else 3_000)
@@ -88,7 +88,7 @@ def look(desk: Orders, after_ms: int) -> None:
 def settle_down(desk: Orders) -> None:
     """From now on the venue behaves; the open work must end."""
     venue = desk.venue
-    venue.failing, venue.hides_positions, venue.status = None, False, "ok"
+    venue.failing, venue.hides_positions, venue.connected = None, False, True
     venue.answers, venue.levels_answers, venue.fill_share = [], [], 1.0
     for _ in range(120):
         desk.beat()

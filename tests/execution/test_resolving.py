@@ -150,16 +150,16 @@ def test_one_look_long_after_is_not_enough(orders: Make) -> None:
     assert desk.beat(1) == ()
 
 
-@pytest.mark.parametrize("trouble", ["degraded", "margin without a position"])
+@pytest.mark.parametrize("trouble", ["down", "no server", "margin without a position"])
 def test_unhealthy_look_makes_the_healthy_ones_start_anew(orders: Make, trouble: str) -> None:
     desk = unknown(orders)
     desk.beat(130_000)
-    if trouble == "degraded":
-        desk.venue.status = "degraded"
-    else:
-        desk.venue.margin = 50.0
+    desk.venue.status = "down" if trouble == "down" else "degraded"
+    desk.venue.connected = trouble != "no server"
+    desk.venue.margin = 50.0 if trouble == "margin without a position" else None
     assert desk.beat(20_000) == ("a",)
-    desk.venue.status, desk.venue.margin = "ok", None
+    desk.venue.connected, desk.venue.margin = True, None
+    desk.venue.status = "degraded"  # e.g. Algo Trading is off: absences can be seen all the same
     assert desk.beat(20_000) == ("a",)
     assert desk.beat(10_000) == ()
 

@@ -103,7 +103,7 @@ def test_requote_is_asked_again_under_a_new_name_at_the_new_price(orders: Make) 
 
 @pytest.mark.parametrize(
     ("bid", "ask", "why"),
-    [(99_997.9, 100_000.0, "spread 210 points"), (100_000.5, 100_002.01, "moved 201 points"),
+    [(99_996.99, 100_000.0, "spread 301 points"), (100_000.5, 100_002.01, "moved 201 points"),
      (0.0, 0.0, "no quote")],
 )  # fmt: skip
 def test_entry_is_dropped_where_the_fresh_quote_fails_its_gates(

@@ -44,7 +44,7 @@ class Venue:
         self.held: dict[int, Position] = {}
         self.history: list[Deal] = []
         self.reports: dict[str, str] = {}
-        self.status, self.dialect = "ok", "native"
+        self.status, self.dialect, self.connected = "ok", "native", True
         self.margin: float | None = None
         self.drops_stops = self.hides_positions = self.hides_deals = False
         self.fill_share = 1.0
@@ -148,7 +148,9 @@ class Venue:
         return SimpleNamespace(
             status=self.status, dialect=self.dialect,
             account_trade_allowed=True, account_trade_expert=True,
-            terminal=SimpleNamespace(trade_allowed=allowed, tradeapi_disabled=False),
+            terminal=SimpleNamespace(
+                trade_allowed=allowed, tradeapi_disabled=False, connected=self.connected
+            ),
         )  # fmt: skip
 
     def _answers(self) -> None:

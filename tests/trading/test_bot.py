@@ -1,11 +1,13 @@
 """The loop over an in-process terminal: one decision a bar, and nothing lost on the way."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from broker.contract.constants import DealEntry, DealType
 from broker.contract.errors import BrokerRefused, OutcomeUnknown
+from broker.contract.messages import Health
 from market.bars import Bars
 from tests.trading.doubles import AWAY, BAR_MS, FROM_MS, Desk, StepClock, make_terminal, walk
 from trading.canonical import parse_decision
@@ -161,7 +163,7 @@ def test_unknown_outcome_is_asked_about_every_few_seconds_until_it_is_settled(
 def test_unknown_outcome_freezes_entries(desk: MakeDesk) -> None:
     shaken = desk(bars=12)
     shaken.broker.fail("send", OutcomeUnknown("no answer in time"))
-    shaken.reporter.on_bar = lambda _: _switch_algo_trading_off_once_sent(shaken)
+    shaken.reporter.on_bar = lambda _: _lose_the_server_once_sent(shaken)
     shaken.run()
     sent_row = next(row for row, line in enumerate(shaken.lines) if parse_decision(line).intents)
     frozen = parse_decision(shaken.lines[sent_row + 1])
@@ -233,8 +235,16 @@ def test_beats_between_closes_only_look(desk: MakeDesk) -> None:
     assert desk(bars=5).run().lines == lines
 
 
-def _switch_algo_trading_off_once_sent(desk: Desk) -> None:
-    desk.terminal.desk.client_allows = not desk.broker.sent
+def _lose_the_server_once_sent(desk: Desk) -> None:
+    """From then on no absence may be believed."""
+    broker = vars(desk.broker)
+    if desk.broker.sent and "health" not in broker:
+        ask = desk.broker.health
+        broker["health"] = lambda: _without_server(ask())
+
+
+def _without_server(health: Health) -> Health:
+    return replace(health, terminal=replace(health.terminal, connected=False))
 
 
 def _die(*_: object, **__: object) -> None:

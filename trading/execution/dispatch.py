@@ -41,7 +41,8 @@ class Sent:
 class Dispatcher:
     """Sends requests in their order: exits come before entries in every plan.
 
-    `dry`: nothing is sent; the intents are journalled as DRY.
+    `dry`: nothing is sent; the intents are journalled as DRY. `clock_ms`: the broker's time, for
+    answers that take long; None where time stands still while requests are made.
     """
 
     def __init__(
@@ -52,13 +53,14 @@ class Dispatcher:
         dry: bool = False,
         settings: OrderSettings | None = None,
         pager: Pager | None = None,
+        clock_ms: Callable[[], int] | None = None,
     ) -> None:
         self._broker = broker
         self._journal = journal
         pager = pager or NoPager()
         self._halts = Halts(pager)
         self._sender = Sender(broker, journal, settings or OrderSettings())
-        self._entries = Entries(broker, journal, self._sender, self._halts)
+        self._entries = Entries(broker, journal, self._sender, self._halts, clock_ms)
         self.closer = Closer(broker, journal, self._sender, pager)
         self._guard = Guard(broker, journal, self._sender, self.closer, pager)
         self._flatten: tuple[str, str] | None = None

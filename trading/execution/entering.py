@@ -1,5 +1,6 @@
 """Sends entries: at most twice again, only on a fresh quote that the entry's own gates pass."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.contract.errors import BrokerError
@@ -37,11 +38,15 @@ class _Asking:
 class Entries:
     """`waiting`: an entry that is asked again later, at a beat; it is not kept over a restart."""
 
-    def __init__(self, broker: Broker, journal: IntentLog, sender: Sender, halts: Halts) -> None:
+    def __init__(
+        self, broker: Broker, journal: IntentLog, sender: Sender, halts: Halts,
+        clock_ms: Callable[[], int] | None,
+    ) -> None:  # fmt: skip
         self._broker = broker
         self._journal = journal
         self._sender = sender
         self._halts = halts
+        self._clock_ms = clock_ms
         self._waiting: _Asking | None = None
 
     @property
@@ -96,7 +101,8 @@ class Entries:
             return None, answer.note
         if answer.code.class_ is RetcodeClass.HALT:
             self._halts.add(answer.code, asking.first.symbol, now_ms)
-        step = after_answer(answer.code, asking.asked, now_ms - asking.started_ms)
+        spent_ms = self._at(now_ms) - asking.started_ms
+        step = after_answer(answer.code, asking.asked, spent_ms)
         if isinstance(step, Drop):
             return None, f"{answer.note}: {step.why}"
         asking.code = answer.code.code
@@ -115,6 +121,10 @@ class Entries:
         except BrokerError as error:
             return Drop(f"no fresh quote: {error}")
         return asked_again(asking.first, asking.last, asking.code, asking.asked, quote, spec)
+
+    def _at(self, now_ms: int) -> int:
+        """The broker's time after an answer: a live bridge may have taken long over it."""
+        return now_ms if self._clock_ms is None else max(now_ms, self._clock_ms())
 
     def _refusal(self, request: OrderRequest, now_ms: int) -> str:
         halted = self._halts.of(request.symbol)

@@ -101,5 +101,6 @@ class Looks:
 
 
 def is_healthy(broker: Broker, snapshot: Snapshot) -> bool:
-    """Whether an absence in this snapshot may be believed."""
-    return broker.health().status == "ok" and is_whole(snapshot)
+    """Whether an absence in this snapshot may be believed. Trading may be switched off."""
+    health = broker.health()
+    return health.status != "down" and health.terminal.connected and is_whole(snapshot)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from broker.contract.constants import Filling, OrderType
+from broker.contract.constants import OrderType
+from broker.contract.filling import filling_of
 from broker.contract.marks import comment_of, magic_of
 from broker.contract.messages import OrderRequest, SymbolSpec
-from market.instrument import FILL_FOK_BIT, FILL_IOC_BIT
 from market.rounding import ceil_ticks, price_ticks, tick_price
 from trading.decision.records import Decision, Enter, OpenTrade, Quote, Side
 
@@ -29,30 +29,34 @@ def plan(
     strategy_id: int,
     valid_for_ms: int,
     open_trades: Sequence[OpenTrade] = (),
+    magic_bits: int = 48,
 ) -> tuple[OrderRequest, ...]:
     """One order request per intent, in the decision's order.
 
     `open_trades` holds the positions that its Close intents name; `KeyError` if one is missing.
-    `valid_for_ms` counts from the quote: later than that the bridge drops the request.
+    `valid_for_ms` counts from the quote: later than that the bridge drops the request. An entry
+    carries the price it was decided on: what a fresh quote is compared with.
     """
-    policy = filling(spec.filling_mode)
+    policy = filling_of(spec.filling_mode)
     deviation = max(1, round((quote.ask - quote.bid) / spec.point))
     requests = []
     for leg, intent in enumerate(decision.intents):
-        sl = tp = position = None
+        price = sl = tp = position = None
         if isinstance(intent, Enter):
             side, volume = intent.side, intent.volume_lots
+            price = quote.ask if side is Side.BUY else quote.bid
             sl, tp = stop_prices(intent, quote, spec)
         else:
             position = intent.position_id
             side, volume = _leaving(position, open_trades)
         client_id, magic, comment = intent_identity(
-            strategy_id, decision.symbol, decision.bar_open_ms, side=side, leg=leg
-        )
+            strategy_id, decision.symbol, decision.bar_open_ms, side=side, leg=leg,
+            magic_bits=magic_bits,
+        )  # fmt: skip
         kind = OrderType.BUY if side is Side.BUY else OrderType.SELL
         requests.append(
             OrderRequest(
-                decision.symbol, kind, volume, client_id, magic, comment, policy, sl=sl, tp=tp,
+                decision.symbol, kind, volume, client_id, magic, comment, policy, price, sl, tp,
                 deviation=deviation, position=position,
                 valid_until_msc=quote.time_ms + valid_for_ms,
             )
@@ -78,22 +82,16 @@ def stop_prices(entry: Enter, quote: Quote, spec: SymbolSpec) -> tuple[float, fl
     return tick_price(sl, tick), tick_price(tp, tick)
 
 
-def filling(filling_mode: int) -> Filling:
-    """The filling policy to ask for, from the symbol's bitmask: all or nothing where it can be."""
-    if filling_mode & FILL_FOK_BIT:
-        return Filling.FOK
-    if filling_mode & FILL_IOC_BIT:
-        return Filling.IOC
-    return Filling.RETURN
-
-
 def intent_identity(
-    strategy_id: int, symbol: str, bar_open_ms: int, *, side: Side, leg: int
+    strategy_id: int, symbol: str, bar_open_ms: int, *, side: Side, leg: int, magic_bits: int = 48
 ) -> IntentIdentity:
     """The same intent always has the same names: asked again, it is recognised, never doubled.
 
-    Magic and comment as docs/bridge.md A.8: the strategy in the upper half of the magic, the
-    CRC-32 of the client id below; the comment carries a hash, for venues that keep comments.
+    Magic and comment as docs/bridge.md: the strategy in the upper half of the magic, the CRC-32 of
+    the client id below (`magic_bits` 31: a short form); the comment carries a hash, for venues that
+    keep comments.
     """
     client_id = f"{strategy_id}-{symbol}-{bar_open_ms}-{_NAMES[side]}-{leg}"
-    return IntentIdentity(client_id, magic_of(strategy_id, client_id), comment_of(client_id))
+    return IntentIdentity(
+        client_id, magic_of(strategy_id, client_id, magic_bits), comment_of(client_id)
+    )

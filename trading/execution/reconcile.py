@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from broker.contract.constants import DealType
+from broker.contract.marks import strategy_of
 from broker.contract.messages import Deal, Position
 
 PENDING = "PENDING"
@@ -156,7 +157,7 @@ def reconcile(journal: JournalView, broker: BrokerView) -> tuple[Correction, ...
 
 def is_own(position: Position, strategy_id: int, symbol: str) -> bool:
     """Whether a position bears this strategy's mark, in this daemon's symbol."""
-    return position.magic >> 32 == strategy_id and position.symbol == symbol
+    return strategy_of(position.magic) == strategy_id and position.symbol == symbol
 
 
 def _closes(journal: JournalView) -> Iterator[Correction]:
@@ -176,7 +177,7 @@ def _shown(journal: JournalView, position: Position) -> Iterator[Correction]:
     """What one position of the read asks for."""
     name = position.identifier
     if not is_own(position, journal.strategy_id, journal.symbol):
-        if name not in journal.foreign and position.magic >> 32 != journal.strategy_id:
+        if name not in journal.foreign and strategy_of(position.magic) != journal.strategy_id:
             yield ForeignPosition(position)
         return
     if name not in journal.held and (name in journal.closed or name in journal.confirmed):

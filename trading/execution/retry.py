@@ -17,6 +17,7 @@ from trading.execution.levels import clamped
 FRESH_FOR_MS = 5_000
 _WAITS = 2
 _MOST_WIDER = 1.25
+_WIDER_SPREAD = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ def asked_again(
 ) -> OrderRequest | Drop:
     """The entry `first` on a new quote, after `last` was answered with `code`; or why not.
 
-    The price may have moved, and the spread may be, no more than the deviation that the first
-    request allowed. Levels keep their distance from the price.
+    The price may have moved no more than the deviation of the first request, which is the spread
+    it was decided on; the spread may be half as wide again. Levels keep their distance from the price.
     """
     if first.price is None:
         return Drop("the price it was decided on is not known")
@@ -84,7 +85,9 @@ def gate(first: OrderRequest, quote: Tick, spec: SymbolSpec) -> str:
     assert first.price is not None
     price = quote.ask if first.type is OrderType.BUY else quote.bid
     deviation = first.deviation or 1
-    widest = first.max_spread_points if first.max_spread_points is not None else deviation
+    widest = round(_WIDER_SPREAD * deviation)
+    if first.max_spread_points is not None:
+        widest = first.max_spread_points
     spread = round((quote.ask - quote.bid) / spec.point)
     moved = round(abs(price - first.price) / spec.point)
     if quote.bid <= 0 or quote.ask < quote.bid:

@@ -1,5 +1,7 @@
 """How orders are sent and guarded: key `orders` of the daemon's section."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -15,4 +17,4 @@ class OrderSettings(BaseModel):
     requests_per_hour: int = Field(default=30, ge=1)
     requests_per_day: int = Field(default=1500, ge=1)
     reserved_for_exits: int = Field(default=6, ge=0)
-    magic_bits: int = Field(default=48, json_schema_extra={"enum": [31, 48]})
+    magic_bits: Literal[31, 48] = 48
