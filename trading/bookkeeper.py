@@ -35,12 +35,13 @@ _LONG_MS = 15 * 60_000
 class Bookkeeper:
     """One account's trades in one symbol. `book` is the fold over all deals seen.
 
-    `reprotect` hears of every own position without a stop, in every cycle while it has none.
+    `reprotect` hears of every own position without a stop, in every cycle while it has none; it
+    says whether it can help.
     """
 
     def __init__(
         self, journal: Journal, pager: Pager, *, strategy_id: int, symbol: str,
-        reprotect: Callable[[Position, int], None] = lambda position, now_ms: None,
+        reprotect: Callable[[Position, int], bool] = lambda position, now_ms: False,
     ) -> None:  # fmt: skip
         self._journal = journal
         self._pager = pager
@@ -66,11 +67,11 @@ class Bookkeeper:
 
     def restore(self, *, from_ms: int, handled_ms: int | None) -> None:
         """Brings back what the journal knows, and where to go on reading deals."""
+        for _, _, words in self._journal.events("position_adopted"):
+            self.book.adopt(OpenTrade(**(words["trade"] | {"side": Side(words["trade"]["side"])})))
         known = self._journal.deals()
         self._known_deals = {deal.ticket for deal in known}
         self.book.add(self._of_this_symbol(known))
-        for _, _, words in self._journal.events("position_adopted"):
-            self.book.adopt(OpenTrade(**(words["trade"] | {"side": Side(words["trade"]["side"])})))
         self._confirmed = self._noted("close_confirmed", "position_id")
         self._foreign = self._noted("foreign_position", "position_id")
         self._balance = self._noted("balance_operation", "deal")
@@ -169,7 +170,12 @@ class Bookkeeper:
                     amount=deal.profit, comment=deal.comment,
                 )  # fmt: skip
             case Reprotect(position):
-                self._reprotect(position, now_ms)
+                if not self._reprotect(position, now_ms):
+                    name = position.identifier
+                    self._pager.page(
+                        f"position {name} has no stop and no known entry: set one by hand",
+                        key=f"naked {name}",
+                    )
             case TicketChanged():
                 self._journal.record("ticket_changed", now_ms, **asdict(correction))
             case _:
