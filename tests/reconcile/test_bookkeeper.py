@@ -144,3 +144,12 @@ def test_close_whose_deal_came_is_waited_for_no_longer(tmp_path: Path) -> None:
         books.take_in(shown(), (closing(9),), START_MS + minute * MINUTE_MS, healthy=True)
     assert pages.keys == []
     assert (noted(books, "close_pending"), noted(books, "close_confirmed")) == (1, 1)
+
+
+def test_what_was_noted_is_not_noted_again_after_a_restart(tmp_path: Path) -> None:
+    manual = make_position(9, magic=0)
+    deposit = make_deal(5, START_MS, type=DealType.BALANCE, magic=0, position_id=0, symbol="")
+    for _ in range(2):
+        books = make_books(tmp_path)
+        books.take_in(shown(manual), (deposit,), START_MS, healthy=True)
+    assert (noted(books, "foreign_position"), noted(books, "balance_operation")) == (1, 1)
