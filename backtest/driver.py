@@ -43,6 +43,7 @@ class Rules:
     paper: PaperSettings
     strategy_id: int
     valid_for_ms: int = 300_000
+    magic_bits: int = 48
 
 
 class BacktestRun:
@@ -123,6 +124,7 @@ class BacktestRun:
             self.venue.spec,
             strategy_id=self.rules.strategy_id,
             valid_for_ms=self.rules.valid_for_ms,
+            magic_bits=self.rules.magic_bits,
             open_trades=now.open_trades,
         )
         for request in requests:

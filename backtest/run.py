@@ -179,6 +179,7 @@ def _decide(
         settings.paper,
         settings.daemon.strategy_id,
         settings.daemon.act_within_ms,
+        settings.daemon.orders.magic_bits,
     )
     bars = decided_bars(history, forecasts, quantile, from_ms=from_ms, to_ms=to_ms)
     return run_backtest(bars, rules)

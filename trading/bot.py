@@ -112,7 +112,7 @@ class Bot:
         requests = plan(
             decision, now.quote, seen.spec,
             strategy_id=self._daemon.strategy_id, valid_for_ms=self._daemon.act_within_ms,
-            open_trades=now.open_trades,
+            open_trades=now.open_trades, magic_bits=self._daemon.orders.magic_bits,
         )  # fmt: skip
         decision_ms = (time.perf_counter() - started_s) * 1000
         line = decision_line(now, decision)

@@ -188,6 +188,7 @@ def test_halted_account_sends_no_entry_until_the_venue_allows_it_again(orders: M
     desk.beat()
     assert desk.dispatcher.halts == ()
     assert "halt_lifted" in desk.kinds()
+    assert desk.pages.settled == ["halt "]
 
 
 def test_disabled_symbol_halts_that_symbol_alone(orders: Make) -> None:

@@ -185,9 +185,13 @@ class Venue:
 class Pages:
     def __init__(self) -> None:
         self.keys: list[str] = []
+        self.settled: list[str] = []
 
     def page(self, text: str, *, key: str) -> None:
         self.keys.append(key)
+
+    def over(self, text: str, *, key: str) -> None:
+        self.settled.append(key)
 
 
 def entry(client_id: str = "a", **changes: Any) -> OrderRequest:

@@ -51,6 +51,7 @@ class Halts:
 
     def lift(self, halt: Halt) -> None:
         self._halts.pop(halt.symbol, None)
+        self._pager.over(f"entries are allowed again: {halt.text}", key=f"halt {halt.symbol}")
 
 
 def may_lift(halt: Halt, health: Health, spec: SymbolSpec | None) -> bool:

@@ -60,7 +60,8 @@ def asked_again(
     """The entry `first` on a new quote, after `last` was answered with `code`; or why not.
 
     The price may have moved no more than the deviation of the first request, which is the spread
-    it was decided on; the spread may be half as wide again. Levels keep their distance from the price.
+    it was decided on; the spread may be half as wide again. Levels keep their distance from the
+    price.
     """
     if first.price is None:
         return Drop("the price it was decided on is not known")

@@ -23,9 +23,15 @@ class Pager(Protocol):
 
     def page(self, text: str, *, key: str) -> None: ...
 
+    def over(self, text: str, *, key: str) -> None:
+        """The matter is settled."""
+        ...
+
 
 class NoPager:
     def page(self, text: str, *, key: str) -> None: ...
+
+    def over(self, text: str, *, key: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
