@@ -148,6 +148,12 @@ def own_positions(ledgers: Ledgers) -> dict[int, list[Deal]]:
     return found
 
 
+def losses_over_gaps(ledgers: Ledgers) -> int:
+    """How many losses above 1.5 times the plan are explained by a market that jumped."""
+    ours = own_positions(ledgers)
+    return sum(_is_beyond_plan(ours[name], ledgers) for name in ledgers.gapped & ours.keys())
+
+
 def naked_seconds(naked: Iterable[NakedSpan], outages: Iterable[Span]) -> dict[int, float]:
     """By position, how long it had no stop while somebody could have given it one."""
     away = _merged(outages)

@@ -11,7 +11,7 @@ from broker.contract.constants import DealReason
 from broker.contract.messages import Deal, OrderRequest
 from broker.contract.paper import FaultOrder
 from market.store import BarStore
-from tests.chaos.audit import Ledgers, Span, audit, own_positions
+from tests.chaos.audit import Ledgers, Span, audit, losses_over_gaps, own_positions
 from tests.chaos.field import Field, Watched
 from tests.chaos.schedule import DAY_MS, TIMES_FIELD_RATE, fault_schedule
 from tests.chaos.stand import generated_market, plan_of
@@ -93,14 +93,15 @@ class _Run:
                 self._field.run(bars=None, to_ms=end_ms)
             except (DaemonError, ValueError, RuntimeError) as error:
                 self._crashes.append(f"{type(error).__name__}: {error}")
-        found = audit(self._ledgers())
-        field = self._field
+        field, ledgers = self._field, self._ledgers()
+        found = audit(ledgers)
         breaches = [*found.breaches, *(f"the daemon ended: {each}" for each in self._crashes)]
         return {
             **asdict(found), "breaches": breaches, "days": self._options.days,
             "seed": self._options.seed, "times_field_rate": self._options.times,
             "dialect": self._options.dialect, "cycles": field.cycles,
             "decided": field.journal.decided_count(field.trade.instrument.symbol),
+            "losses_over_gaps": losses_over_gaps(ledgers),
             "missed": len(field.events("bar_missed")), "pages": len(field.events("page")),
             "intents": field.journal.intent_counts(), "faults_put_up": len(self._schedule),
             "faults": dict(sorted(self._hits.items())),

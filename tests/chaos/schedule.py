@@ -13,6 +13,7 @@ from broker.simulator.faults.catalogue import CATALOGUE
 
 DAY_MS = 86_400_000
 TIMES_FIELD_RATE = 20.0
+_BAR_MS = 900_000
 
 # Answers of the trade server that an entry, a close or a change of levels may get.
 _REJECTIONS = tuple(code for code in RETCODES if code not in (0, 10008, 10009, 10010, 10025))
@@ -122,10 +123,17 @@ def _order(rate: FieldRate, chance: random.Random, at_ms: int) -> FaultOrder:
         params["retcode"] = chance.choice(_REJECTIONS)
     if rate.name == "gap":
         params["points"] = chance.choice((-1, 1)) * chance.randint(10_000, 60_000)
+    if 0 < rate.lasts_s * 1000 < _BAR_MS:
+        at_ms = _over_a_close(at_ms, round(chance.random() * rate.lasts_s * 1000))
     to_ms = at_ms + rate.lasts_s * 1000 if rate.lasts_s else 0
     calls = 0 if rate.lasts_s else rate.calls
     return FaultOrder(rate.name, rate.match, FaultWhen(count=calls, from_msc=at_ms, to_msc=to_ms),
                       params)  # fmt: skip
+
+
+def _over_a_close(at_ms: int, before_ms: int) -> int:
+    """Some time before the next close: in lock-step the daemon would sleep through it."""
+    return -(-at_ms // _BAR_MS) * _BAR_MS - before_ms
 
 
 def rates_table() -> str:

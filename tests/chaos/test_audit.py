@@ -8,7 +8,7 @@ import pytest
 from broker.contract.constants import DealEntry, DealReason, DealType
 from broker.contract.messages import Deal
 from tests.builders import make_deal
-from tests.chaos.audit import Ledgers, NakedSpan, Span, audit
+from tests.chaos.audit import Ledgers, NakedSpan, Span, audit, losses_over_gaps
 
 MAGIC = 7719 << 32 | 5
 
@@ -123,8 +123,10 @@ def test_part_of_a_volume_may_lose_that_part_of_the_plan() -> None:
 
 def test_loss_over_a_gap_is_explained() -> None:
     deals = (deposit(), entry(), exit_(profit=-900.0))
-    found = audit(sound(broker=deals, journal=deals, balance=None, gapped=frozenset((2,))))
-    assert found.losses_beyond_plan == 0
+    ledgers = sound(broker=deals, journal=deals, balance=None, gapped=frozenset((2,)))
+    assert audit(ledgers).losses_beyond_plan == 0
+    assert losses_over_gaps(ledgers) == 1
+    assert losses_over_gaps(sound(gapped=frozenset((2,)))) == 0
 
 
 def test_loss_of_an_entry_without_a_plan_is_found() -> None:

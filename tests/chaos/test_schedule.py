@@ -23,7 +23,15 @@ def test_faults_come_as_often_as_told() -> None:
         came = sum(order.name == rate.name for order in schedule)
         expected = rate.per_day * times * days
         assert abs(came - expected) < 5 * expected**0.5, rate.name
-    assert all(MONDAY_MS <= o.when.from_msc < MONDAY_MS + days * DAY_MS for o in schedule)
+    last_ms = MONDAY_MS + days * DAY_MS + 900_000
+    assert all(MONDAY_MS - 900_000 <= order.when.from_msc < last_ms for order in schedule)
+
+
+def test_short_fault_is_there_when_a_bar_closes() -> None:
+    for order in fault_schedule(seed=7, from_ms=MONDAY_MS, days=30):
+        when = order.when
+        if 0 < when.to_msc - when.from_msc < 900_000:
+            assert -(-when.from_msc // 900_000) * 900_000 <= when.to_msc
 
 
 def test_every_scheduled_fault_is_one_that_the_bridge_accepts() -> None:
