@@ -48,13 +48,14 @@ class Trades:
             known = self._broker.answered(client_id, body)
             if known is not None:
                 return trade_answer(known, replayed=True)
+            was_sent = bool(client_id) and self._broker.was_sent(client_id)
             result = await self._once(client_id, act)
         except BrokerError as error:
             return refused_trade(error)
         if self._save and result.outcome in _EXECUTED:
             self._save()
         self._broker.keep_answers()
-        return trade_answer(result, replayed=False)
+        return trade_answer(result, replayed=was_sent)
 
     async def _once(self, client_id: str, act: Callable[[], TradeResult]) -> TradeResult:
         """The terminal's answer. A request that waits or hangs there is not queued again."""

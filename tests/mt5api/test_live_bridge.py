@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,17 +27,26 @@ ROOT = Path(__file__).resolve().parents[2]
 LOGIN, SERVER = 4242, "Any-Demo"
 READ, TRADE, ADMIN = "r" * 16, "t" * 16, "a" * 16
 
-# The package, but quotes hang while a file is there, as a terminal's answers do at times. Python's
+# The package, but it hangs where a file says, as a terminal's answers do at times. Python's
 # lock is held meanwhile, as by the real one: nothing else in this process goes on.
 HANGING = """
 import os, pathlib
 from MetaTrader5 import *
-from MetaTrader5 import symbol_info_tick as quote
+from MetaTrader5 import order_send as send, symbol_info_tick as quote
+
+def hang(what):
+    file = pathlib.Path(os.environ["HANGS_WHILE"])
+    while file.exists() and file.read_text() == what:
+        pass
 
 def symbol_info_tick(symbol):
-    while pathlib.Path(os.environ["HANGS_WHILE"]).exists():
-        pass
+    hang("quotes")
     return quote(symbol)
+
+def order_send(request):
+    answer = send(request)
+    hang("answers to orders")
+    return answer
 """
 
 
@@ -171,7 +181,7 @@ def test_health_answers_at_once_and_is_down_while_the_terminal_hangs(
 ) -> None:
     bridge = start("hanging", call_limit_s=4.0)
     bridge.until_status("ok")
-    bridge.hang.touch()
+    bridge.hang.write_text("quotes")
     slowest_s, statuses = 0.0, set()
     until_s = time.monotonic() + 3.5
     while time.monotonic() < until_s:
@@ -185,6 +195,30 @@ def test_health_answers_at_once_and_is_down_while_the_terminal_hangs(
     bridge.hang.unlink()
     bridge.until_status("ok")
     assert bridge.http.get("/symbols/BTCUSD/tick").status_code == 200
+
+
+def test_bridge_killed_between_fill_and_answer_never_sends_that_order_again(
+    start: Callable[..., Bridge],
+) -> None:
+    first = start("hanging")
+    first.until_status("ok")
+    first.hang.write_text("answers to orders")
+    with ThreadPoolExecutor(1) as sending:
+        lost = sending.submit(first.buy, "a-1")
+        first.until_status("down")
+        second_try = first.buy("a-1")
+        first.process.kill()
+        assert isinstance(lost.exception(30), httpx.TransportError)
+    assert (second_try.status_code, second_try.headers["retry-after"]) == (409, "1")
+    first.hang.unlink()
+
+    again = start("hanging")
+    again.until_status("ok")
+    found = again.buy("a-1")
+    assert (found.status_code, found.headers["idempotent-replayed"]) == (201, "true")
+    assert found.json()["outcome"] == "filled"
+    assert len(again.http.get("/positions").json()["items"]) == 1
+    assert again.http.get("/intents/a-1").json()["state"] == "filled"
 
 
 NAMED = ("--live", "--login", "1", "--server", "S", "--symbol", "BTCUSD", "--port", "0")
