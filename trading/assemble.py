@@ -73,7 +73,9 @@ def assemble(
     """
     instrument, daemon = trade.instrument, trade.daemon
     pager = pager or JournalPager(journal, reporter, clock)
-    dispatcher = Dispatcher(broker, journal, dry=dry)
+    dispatcher = Dispatcher(
+        broker, journal, dry=dry, pager=pager, settings=daemon.orders, clock_ms=clock.now_ms
+    )
     resolver = Resolver(broker, journal, dispatcher)
     forecaster = Forecaster(
         predictor,
@@ -87,7 +89,10 @@ def assemble(
         broker, clock, journal, pager, limits=daemon.health_limits, sessions=instrument.sessions,
         strategy_id=daemon.strategy_id,
     )  # fmt: skip
-    books = Bookkeeper(journal, pager, strategy_id=daemon.strategy_id, symbol=instrument.symbol)
+    books = Bookkeeper(
+        journal, pager, strategy_id=daemon.strategy_id, symbol=instrument.symbol,
+        reprotect=dispatcher.reprotect,
+    )  # fmt: skip
     parts = Parts(
         broker=broker,
         clock=clock,
@@ -96,7 +101,7 @@ def assemble(
         forecaster=forecaster,
         watch=watch,
         observer=Observer(
-            broker, resolver, watch, books, instrument, day_zone=trade.decision.timezone
+            broker, resolver, dispatcher, watch, books, instrument, day_zone=trade.decision.timezone
         ),
         resolver=resolver,
         dispatcher=dispatcher,

@@ -8,6 +8,7 @@ from market.instrument import Instrument
 from trading.bookkeeper import Bookkeeper
 from trading.decision.guards import local_midnight_ms
 from trading.decision.records import DecisionInput, MarketView
+from trading.execution.dispatch import Dispatcher
 from trading.execution.resolve import Resolver
 from trading.forecaster import BarForecast
 from trading.views import decision_input, instrument_view, open_trades
@@ -40,6 +41,7 @@ class Observer:
         self,
         broker: Broker,
         resolver: Resolver,
+        dispatcher: Dispatcher,
         watch: HealthWatch,
         books: Bookkeeper,
         instrument: Instrument,
@@ -48,6 +50,7 @@ class Observer:
     ) -> None:
         self._broker = broker
         self._resolver = resolver
+        self._dispatcher = dispatcher
         self._watch = watch
         self.books = books
         self._instrument = instrument
@@ -66,7 +69,7 @@ class Observer:
             healthy = not verdict.breaks("not_connected")
             self.books.take_in(snapshot, deals, now_ms, healthy=healthy)
         own = replace(snapshot, positions=self.books.own_positions(snapshot))
-        return Seen(own, spec, unsettled, verdict.reasons)
+        return Seen(own, spec, unsettled, verdict.reasons + self._dispatcher.halts)
 
     def new_deals(self) -> tuple[Deal, ...]:
         """Deals seen since the last call."""

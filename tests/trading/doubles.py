@@ -218,16 +218,17 @@ class Desk:
         self.bot = self._bot()
 
     def _bot(self) -> Bot:
-        dispatcher = Dispatcher(self.broker, self.journal, dry=self.dry)
-        resolver = Resolver(self.broker, self.journal, dispatcher)
         pager = JournalPager(self.journal, self.reporter, self.clock)
+        dispatcher = Dispatcher(self.broker, self.journal, dry=self.dry, pager=pager)
+        resolver = Resolver(self.broker, self.journal, dispatcher)
         watch = HealthWatch(
             self.broker, self.clock, self.journal, pager, limits=DAEMON.health_limits,
             sessions=BTC.sessions, strategy_id=DAEMON.strategy_id,
         )  # fmt: skip
         self.books = books = Bookkeeper(
-            self.journal, pager, strategy_id=DAEMON.strategy_id, symbol="BTCUSD"
-        )
+            self.journal, pager, strategy_id=DAEMON.strategy_id, symbol="BTCUSD",
+            reprotect=dispatcher.reprotect,
+        )  # fmt: skip
         parts: Mapping[str, Any] = {
             "broker": self.broker, "clock": self.clock, "journal": self.journal,
             "reporter": self.reporter, "stop": self.stop, "dispatcher": dispatcher,
@@ -241,7 +242,7 @@ class Desk:
             ),
             "watch": watch, "accepted": self.accepted,
             "observer": Observer(
-                self.broker, resolver, watch, books, BTC, day_zone="Asia/Jakarta"
+                self.broker, resolver, dispatcher, watch, books, BTC, day_zone="Asia/Jakarta"
             ),
             "outage": Outage(
                 self.clock, self.journal, self.reporter, pager,

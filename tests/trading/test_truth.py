@@ -110,10 +110,13 @@ def test_venue_that_shows_old_data_pages_and_its_bars_are_missed_with_a_reason(
 
 
 def test_other_account_is_not_taken_in(desk: MakeDesk) -> None:
-    done = faulty(desk, FaultOrder("switch_login", when=between(3.5, 8.5))).run()
+    held_row = _first_held_row(desk)
+    other = FaultOrder("switch_login", when=between(held_row + 0.1, held_row + 0.9))
+    done = faulty(desk, other).run()
+    assert "health account" in [words["key"] for words in kinds(done, "page")]
+    assert kinds(done, "position_missing") == []
     whole = {deal.ticket for deal in done.terminal.deals() if deal.time_msc < at(20)}
     assert {deal.ticket for deal in done.journal.deals()} == whole
-    assert kinds(done, "position_missing") == []
 
 
 def test_wrong_server_time_takes_no_bars_and_goes_on_afterwards(desk: MakeDesk) -> None:
