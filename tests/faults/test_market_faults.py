@@ -391,3 +391,20 @@ def test_reset_puts_the_venue_back_to_its_start(venue: HttpVenue) -> None:
 def test_terminal_has_one_plan(native: Venue) -> None:
     with pytest.raises(ValueError, match="the plan that the terminal was made with"):
         native_broker(native.terminal, FaultPlan(1))
+
+
+def test_gap_made_at_a_bars_first_tick_leaves_that_bar_alone(native: Venue) -> None:
+    before = native.broker.tick("BTCUSD")
+    native.fault("gap", points=-60_000)
+    assert native.broker.tick("BTCUSD") == before
+    native.later(STEP_MS)
+    assert native.broker.tick("BTCUSD").bid < before.bid - 500
+
+
+def test_cleared_spread_is_narrow_from_the_next_bar_on(native: Venue) -> None:
+    native.fault("spread_times", times=10.0)
+    native.later(STEP_MS)
+    native.plan.clear()
+    native.later(STEP_MS)
+    tick = native.broker.tick("BTCUSD")
+    assert round(tick.ask - tick.bid, 2) == 10.0

@@ -198,3 +198,16 @@ def test_simulations_own_paths_answer_under_any_fault(venue: HttpVenue, name: st
     assert venue.control.snapshot().account.balance == 10_000.0
     venue.control.clear()
     assert venue.broker.account().balance == 10_000.0
+
+
+def test_unanswered_fill_may_come_as_504(venue: HttpVenue) -> None:
+    venue.fault("post_fill_then_timeout", answer="504")
+    with pytest.raises(OutcomeUnknown, match="in time"):
+        venue.buy()
+    assert len(venue.entries()) == 1
+
+
+def test_unanswered_fill_comes_as_a_closed_connection(venue: HttpVenue) -> None:
+    venue.fault("post_fill_then_timeout")
+    with pytest.raises(OutcomeUnknown, match="disconnected"):
+        venue.buy()

@@ -263,3 +263,20 @@ def test_netting_account_goes_on_from_its_snapshot(tmp_path: Any) -> None:
     assert first.positions() == second.positions()
     first.close()
     second.close()
+
+
+def test_commission_of_a_reversal_is_that_of_the_whole_deal_when_margin_is_judged() -> None:
+    spec = replace(UNIT, commission_per_lot=1.0)
+    terminal = netting(spec=spec, balance=104.0, terms={"leverage": 1})
+    assert buy(terminal, 1.0).retcode == 10009
+    assert sell(terminal, 2.0).retcode == 10009
+    assert buy(terminal, 2.0).retcode == 10019  # 101 left, 2 for the deal, 100 for the rest
+
+
+def test_stop_of_a_triggered_order_that_only_takes_away_does_not_close_the_rest() -> None:
+    rows = [QUIET, QUIET, QUIET, (100.0, 102.0, 97.0, 98.0), QUIET, QUIET]
+    terminal = netting(rows)
+    buy(terminal, 2.0, sl=50.0)
+    place(terminal, OrderType.SELL_STOP, 99.0, 0.5, sl=101.0)
+    terminal.advance(at(5))
+    assert only_position(terminal).steps == 150
