@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from broker.contract.constants import DealReason, OrderType
+from broker.contract.constants import DealEntry, DealReason, OrderType
 from broker.contract.errors import BrokerRefused
 from broker.native import NativeBroker
 from broker.simulator.native import NativeTerminal
@@ -59,9 +59,12 @@ def test_d20_deals_of_a_server_whose_clock_is_hours_ahead_are_found(
     field: MakeField, dialect: str
 ) -> None:
     venue = field(dialect=dialect)
-    venue.when_open(lambda: venue.fault("wrong_offset", s=10_800, bars=10))
-    venue.run(bars=20)
-    assert venue.hits()["wrong_offset"] > 0
+    venue.when_open(lambda: venue.fault("wrong_offset", s=10_800))
+    venue.run(to_ms=venue.at(12))
+    ended = [deal for deal in venue.deals if deal.entry is DealEntry.OUT]
+    assert ended
+    assert {deal.ticket for deal in ended} <= {deal.ticket for deal in venue.journal.deals()}
+    assert venue.close_types[ended[0].position_id] in ("SL_HIT", "TP_HIT")
     check_sound(venue)
 
 
