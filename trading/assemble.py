@@ -109,7 +109,7 @@ def assemble(
         missed=MissedBars(journal, schedule, forecaster, instrument.symbol),
         outage=Outage(
             clock, journal, reporter, pager,
-            holds=lambda: bool(books.book.held), require_bridge=require_bridge,
+            holds=lambda: books.may_hold, require_bridge=require_bridge,
         ),
         reporter=reporter,
         stop=stop,

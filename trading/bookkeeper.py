@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from broker.contract.messages import Deal, Position, Snapshot
 from trading.decision.records import OpenTrade, Side
+from trading.execution.intents import IntentState
 from trading.execution.reconcile import (
     AdoptPosition,
     AwaitDeal,
@@ -30,6 +31,10 @@ _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _HISTORY_MS = 30 * _DAY_MS
 _LONG_MS = 15 * 60_000
+_MAY_BE_OPEN = {
+    IntentState.SENT, IntentState.UNKNOWN, IntentState.FILLED, IntentState.PARTIAL,
+    IntentState.PROTECTED,
+}  # fmt: skip
 
 
 class Bookkeeper:
@@ -64,6 +69,16 @@ class Bookkeeper:
     def doubtful(self) -> bool:
         """Whether a position is gone from a read and a second one has yet to agree."""
         return bool(self._vanishing)
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether a position of ours is open: one that the books know, or one that the last bar's
+        entry opened and no read has shown since."""
+        last_ms = self._journal.handled_open_ms(self._symbol)
+        if self.book.held or last_ms is None:
+            return bool(self.book.held)
+        states = {state for _, state in self._journal.intents_of_bar(last_ms)}
+        return bool(states & _MAY_BE_OPEN)
 
     def restore(self, *, from_ms: int, handled_ms: int | None) -> None:
         """Brings back what the journal knows, and where to go on reading deals."""

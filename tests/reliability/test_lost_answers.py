@@ -107,7 +107,7 @@ def test_d06_person_is_paged_when_risk_is_open_and_the_terminal_is_silent_for_5_
     field: MakeField, dialect: str
 ) -> None:
     venue = field(dialect=dialect)
-    venue.at_bar(4, lambda: venue.fault("sdk_error", bars=1.6, code=-10005))
+    venue.when_open(lambda: venue.fault("sdk_error", bars=1.6, code=-10005))
     venue.run(bars=6)
     assert "open risk" in venue.pages
     check_sound(venue)
