@@ -11,6 +11,7 @@ from broker.contract.constants import DealEntry, DealType, PositionType
 from broker.contract.messages import Deal, Position, Snapshot
 from trading.decision.records import Denial, Forecast
 from trading.execution.dispatch import Sent
+from trading.execution.intents import IntentState
 from trading.report import BarReport
 
 _SUMMARY_ROWS = (
@@ -46,7 +47,8 @@ def sent_text(sent: Sent) -> str:
     request = sent.request
     what = "close" if request.position else request.type.name.lower()
     price = f" at {sent.result.price:.10g}" if sent.result and sent.result.price else ""
-    return f"{what} {request.volume:g} {request.symbol}: {sent.state}{price} ({sent.note})"
+    state = "filled" if sent.state is IntentState.PROTECTED else sent.state
+    return f"{what} {request.volume:g} {request.symbol}: {state}{price} ({sent.note})"
 
 
 def deal_text(deal: Deal) -> str:
