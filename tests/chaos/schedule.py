@@ -137,7 +137,7 @@ def _over_a_close(at_ms: int, before_ms: int) -> int:
 
 
 def rates_table() -> str:
-    """The rates as the rows of docs/reliability.md."""
+    """The rates as the rows of docs/bridge.md."""
     return "\n".join(
         f"| {rate.name} | {rate.per_day:g} | {_length(rate)} | {rate.source} |"
         for rate in FIELD_RATES
