@@ -207,6 +207,18 @@ def test_absence_is_believed_after_two_healthy_looks_only(orders: Make) -> None:
     assert desk.venue.held == {}
 
 
+def test_position_that_went_without_a_deal_is_gone_after_a_second_look(orders: Make) -> None:
+    desk = holding(orders)
+    desk.venue.answers = [10018]
+    desk.send()
+    desk.venue.hides_deals = True
+    desk.venue.reduce(1000, 0.1)
+    assert desk.beat(60_000) == ("xc1",)
+    assert desk.beat(4_999) == ("xc1",)
+    assert desk.beat(1) == ()
+    assert len(desk.venue.sent) == 1
+
+
 def test_second_close_of_a_position_that_is_being_closed_is_not_sent(orders: Make) -> None:
     desk = holding(orders)
     desk.venue.answers = [LOST]

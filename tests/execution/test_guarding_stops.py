@@ -66,15 +66,11 @@ def test_three_refused_changes_end_in_an_emergency_close(orders: Make) -> None:
 
 
 def test_each_change_asks_for_levels_further_out(orders: Make) -> None:
-    desk = orders(entry(sl=99_998.0, tp=100_700.0))
-    desk.venue.drops_stops = True
-    desk.venue.spec = replace(desk.venue.spec, trade_freeze_level=20)
-    desk.venue.bid = 99_999.9
-    desk.venue.levels_answers = [10016]
-    desk.send()
-    stops = [sl for _, sl, _, _ in desk.venue.modified]
-    assert stops[0] <= 99_999.9 - 0.2
-    assert stops == sorted(stops, reverse=True)
+    desk = naked(orders)
+    desk.venue.spec = replace(desk.venue.spec, trade_freeze_level=60_000)
+    desk.venue.levels_answers = [10016, 10016]
+    assert desk.send() is S.PROTECTED
+    assert [sl for _, sl, _, _ in desk.venue.modified] == [99_398.0, 99_397.99, 99_397.98]
 
 
 def test_frozen_change_waits_for_the_next_quote(orders: Make) -> None:
@@ -206,6 +202,19 @@ def test_position_that_lost_its_stops_later_is_guarded_anew(orders: Make) -> Non
     assert desk.beat(0) == ()
     assert desk.venue.held[held.ticket].sl == 99_500.0
     assert not desk.dispatcher.reprotect(replace(held, magic=5), NOW_MS)
+
+
+def test_changes_are_counted_anew_when_stops_are_lost_again(orders: Make) -> None:
+    desk = naked(orders)
+    desk.venue.levels_answers = [10016, 10016]
+    assert desk.send() is S.PROTECTED
+    (held,) = desk.venue.held.values()
+    desk.venue.held[held.ticket] = bare = replace(held, sl=0.0)
+    desk.venue.now_ms += 60_000
+    desk.dispatcher.reprotect(bare, desk.venue.now_ms)
+    assert desk.beat(0) == ()
+    assert desk.state() is S.PROTECTED
+    assert len(desk.venue.modified) == 4
 
 
 @pytest.mark.parametrize("kind", ["long", "short"])

@@ -1,7 +1,6 @@
 """Unknown outcomes: the broker is asked, the symbol waits, nothing is sent a second time."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -130,6 +129,7 @@ def test_stop_of_another_position_with_this_magic_is_no_fill(orders: Make) -> No
     magic = desk.requests[0].magic
     desk.venue.history = [make_deal(1, NOW_MS, magic=magic, reason=DealReason.SL)]
     assert desk.beat() == ("a",)
+    assert desk.state() is S.UNKNOWN
 
 
 def test_unknown_intent_is_given_up_after_120_s_and_two_healthy_looks(orders: Make) -> None:
@@ -185,6 +185,8 @@ def test_locked_answer_is_reconciled_whatever_the_bridge_made_of_it(orders: Make
     desk = orders()
     desk.venue.answers = [10028]
     assert desk.send() is S.UNKNOWN
-    desk.venue.execute(replace(desk.requests[0]))
+    desk.venue.reports, desk.venue.reported_code = {"a": "rejected"}, 10028
+    assert desk.beat() == ("a",)
+    desk.venue.execute(desk.requests[0])
     assert desk.beat() == ()
     assert desk.state() is S.PROTECTED

@@ -135,6 +135,23 @@ def test_stop_that_would_have_to_move_far_drops_the_entry(orders: Make) -> None:
     assert len(desk.venue.sent) == 1
 
 
+def test_requote_that_took_long_is_not_asked_again(orders: Make) -> None:
+    desk = orders(clock_ms=lambda: NOW_MS + 5_001)
+    desk.venue.answers = [10004]
+    assert desk.send() is S.REJECTED
+    assert len(desk.venue.sent) == 1
+
+
+def test_halt_holds_for_a_while_though_the_venue_says_that_all_is_well(orders: Make) -> None:
+    desk = orders()
+    desk.venue.answers = [10027]
+    desk.send()
+    desk.beat(899_999)
+    assert desk.dispatcher.halts
+    desk.beat(1)
+    assert desk.dispatcher.halts == ()
+
+
 def test_refused_filling_is_replaced_by_the_other_one(orders: Make) -> None:
     desk = orders()
     desk.venue.answers = [10030]

@@ -44,6 +44,7 @@ class Venue:
         self.held: dict[int, Position] = {}
         self.history: list[Deal] = []
         self.reports: dict[str, str] = {}
+        self.reported_code: int | None = None
         self.status, self.dialect, self.connected = "ok", "native", True
         self.margin: float | None = None
         self.drops_stops = self.hides_positions = self.hides_deals = False
@@ -112,7 +113,10 @@ class Venue:
 
     def intent(self, client_id: str) -> IntentReport:
         self._answers()
-        return IntentReport(client_id, self.reports.get(client_id, "unknown"), None, 0, ())
+        result = None
+        if self.reported_code is not None:
+            result = self._result(self.reported_code, make_request(client_id), 0, 0.0)
+        return IntentReport(client_id, self.reports.get(client_id, "unknown"), result, 0, ())
 
     def positions(self, symbol: str | None = None) -> tuple[Position, ...]:
         self._answers()
