@@ -5,6 +5,7 @@ traceback: the parent starts another one.
 """
 
 import importlib
+import signal
 from multiprocessing.connection import Connection
 
 from mt5api.live.frames import pack, unpack
@@ -12,6 +13,7 @@ from mt5api.live.frames import pack, unpack
 
 def serve(pipe: Connection, module: str) -> None:
     """Answers `(function, arguments, named arguments)` until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who then ends us
     mt5 = importlib.import_module(module)
     while True:
         try:
