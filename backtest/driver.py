@@ -31,7 +31,8 @@ from trading.decision.settings import DecisionSettings
 from trading.equity import EquityCurve, equity_curve
 from trading.execution.plan import plan
 from trading.execution.settle import Settlement, settle
-from trading.views import assemble, closed_trades
+from trading.trade_book import closed_trades
+from trading.views import assemble
 
 
 @dataclass(frozen=True, slots=True, eq=False)

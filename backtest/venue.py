@@ -7,7 +7,8 @@ from broker.simulator.records import SendResult, TradeRequest
 from broker.simulator.terminal import SimulatedTerminal
 from market.instrument import Instrument
 from trading.decision.records import AccountView, InstrumentView, OpenTrade, Quote
-from trading.views import TradeBook, instrument_view, open_trades
+from trading.trade_book import TradeBook
+from trading.views import instrument_view, open_trades
 
 
 class Venue:

@@ -25,7 +25,8 @@ from trading.execution.reconcile import (
 )
 from trading.journal import Journal
 from trading.pager import Pager
-from trading.views import TradeBook, open_trades
+from trading.trade_book import TradeBook
+from trading.views import open_trades
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS

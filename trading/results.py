@@ -19,7 +19,7 @@ from market.bars import Bars
 from trading.canonical import deal_line, sha256_lines
 from trading.decision.records import ClosedTrade, InstrumentView
 from trading.equity import EquityCurve, equity_curve
-from trading.views import closed_trades
+from trading.trade_book import closed_trades
 
 _DAY_MS = 86_400_000
 _USUAL_CAUSES = (

@@ -1,17 +1,14 @@
 """The one place that turns the venue's words into the core's: for bot, backtest and replay."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 
-from broker.contract.constants import DealEntry, DealReason, DealType, PositionType
-from broker.contract.marks import strategy_of
-from broker.contract.messages import Account, Deal, Position, Snapshot, SymbolSpec, Tick
-from market.bars import Bars, utc_text
+from broker.contract.constants import PositionType
+from broker.contract.messages import Account, Position, Snapshot, SymbolSpec, Tick
+from market.bars import Bars
 from market.instrument import CalcMode
 from trading.decision.guards import consecutive_losses
 from trading.decision.records import (
     AccountView,
-    ClosedTrade,
     DecisionInput,
     Forecast,
     InstrumentView,
@@ -20,17 +17,11 @@ from trading.decision.records import (
     Quote,
     Side,
 )
+from trading.trade_book import TradeBook, is_ours
 
 INPUT_SCHEMA = 2
 
 _WITHOUT_LEVERAGE = (CalcMode.FOREX_NO_LEVERAGE, CalcMode.CFD, CalcMode.CFD_INDEX)
-_LEAST_VOLUME = 1e-6
-_SERVER_REASONS = (DealReason.ROLLOVER, DealReason.VMARGIN, DealReason.SPLIT)
-
-
-def is_ours(magic: int, strategy_id: int) -> bool:
-    """Whether an order, position or opening deal bears this strategy's mark."""
-    return strategy_of(magic) == strategy_id
 
 
 def decision_input(
@@ -39,7 +30,7 @@ def decision_input(
     missing_feature: str,
     snapshot: Snapshot,
     instrument: InstrumentView,
-    book: "TradeBook",
+    book: TradeBook,
     *,
     day_zone: str,
     session_open: bool,
@@ -67,7 +58,7 @@ def assemble(
     account_now: AccountView,
     mine: tuple[OpenTrade, ...],
     instrument: InstrumentView,
-    book: "TradeBook",
+    book: TradeBook,
     *,
     day_zone: str,
     session_open: bool,
@@ -149,178 +140,3 @@ def _open_trade(position: Position) -> OpenTrade:
         profit=position.profit,
         swap=position.swap,
     )
-
-
-@dataclass(slots=True)
-class _Ledger:
-    """The deals of one of our positions so far. `adopted`: its opening deal is not known."""
-
-    side: Side
-    opened_ms: int
-    volume: float = 0.0
-    cost_in: float = 0.0
-    closed_volume: float = 0.0
-    cost_out: float = 0.0
-    net: float = 0.0
-    adopted: bool = False
-
-    @property
-    def left(self) -> float:
-        return self.volume - self.closed_volume
-
-
-class TradeBook:
-    """Our own trades as a fold over deals: feed each deal once or often, in (time, ticket) order.
-
-    A position is ours if its opening deal bears our mark; closing deals made by the venue bear no
-    magic and are attributed by `position_id`. Feeding a deal seen before changes nothing.
-    """
-
-    def __init__(self, strategy_id: int) -> None:
-        self.strategy_id = strategy_id
-        self.closed: list[ClosedTrade] = []
-        self._open: dict[int, _Ledger] = {}
-        self._closed_at: dict[int, int] = {}
-        self._seen: set[int] = set()
-
-    def add(self, deals: Iterable[Deal]) -> None:
-        for deal in deals:
-            if deal.ticket not in self._seen:
-                self._seen.add(deal.ticket)
-                self._fold(deal)
-
-    @property
-    def held(self) -> dict[int, int]:
-        """Positions that the deals leave open: identifier → when it opened."""
-        return {each: ledger.opened_ms for each, ledger in self._open.items()}
-
-    @property
-    def adopted(self) -> frozenset[int]:
-        """Open positions whose opening deal is not known."""
-        return frozenset(each for each, ledger in self._open.items() if ledger.adopted)
-
-    def has_closed(self, position_id: int) -> bool:
-        """Whether the deals say that this position is over."""
-        return position_id in self._closed_at
-
-    def adopt(self, trade: OpenTrade) -> None:
-        """Takes over a position of ours without its opening deal, which counts if it comes.
-
-        A position that is known already, open or closed, is left alone.
-        """
-        if trade.position_id not in self._open and not self.has_closed(trade.position_id):
-            volume = trade.volume_lots
-            self._open[trade.position_id] = _Ledger(
-                trade.side, trade.opened_ms, volume, volume * trade.price_open, adopted=True
-            )
-
-    def unsettled(self, positions: Sequence[OpenTrade]) -> tuple[str, ...]:
-        """What deals and snapshot disagree about: positions without closing or opening deal."""
-        if not (positions or self._open):
-            return ()
-        held = {trade.position_id: trade.opened_ms for trade in positions}
-        if held.keys() == self._open.keys():
-            return ()
-        gone = {each: ledger.opened_ms for each, ledger in self._open.items() if each not in held}
-        strange = {each: opened for each, opened in held.items() if each not in self._open}
-        return tuple(
-            [
-                f"no closing deal of the position opened {utc_text(at)}"
-                for at in sorted(gone.values())
-            ]
-            + [
-                f"{self._why_strange(each)} the position of {utc_text(at)}"
-                for each, at in sorted(strange.items(), key=lambda pair: pair[1])
-            ]
-        )
-
-    def _fold(self, deal: Deal) -> None:
-        opens = deal.entry is DealEntry.IN
-        ledger = self._open.get(deal.position_id)
-        if ledger is None:
-            if not opens or not is_ours(deal.magic, self.strategy_id):
-                return
-            if deal.position_id in self._closed_at:
-                self._amend(deal)
-                return
-            ledger = self._open[deal.position_id] = _Ledger(_side(deal), deal.time_msc)
-        ledger.net += deal.profit + deal.swap + deal.commission + deal.fee
-        if deal.reason is DealReason.ROLLOVER:  # swap by re-opening: the trade goes on
-            return
-        if deal.entry is DealEntry.INOUT:
-            self._reverse(ledger, deal)
-            return
-        if opens:
-            if ledger.adopted:
-                ledger.adopted, ledger.volume, ledger.cost_in = False, 0.0, 0.0
-            ledger.volume += deal.volume
-            ledger.cost_in += deal.volume * deal.price
-            return
-        ledger.closed_volume += deal.volume
-        ledger.cost_out += deal.volume * deal.price
-        if ledger.closed_volume > ledger.volume - _LEAST_VOLUME / 2:
-            self._close(ledger, deal)
-
-    def _reverse(self, ledger: _Ledger, deal: Deal) -> None:
-        """A deal larger than the position (netting): it ends, the rest opens the other way."""
-        rest = deal.volume - ledger.left
-        ledger.cost_out += ledger.left * deal.price
-        ledger.closed_volume = ledger.volume
-        self._close(ledger, deal)
-        if is_ours(deal.magic, self.strategy_id):
-            self._open[deal.position_id] = _Ledger(
-                _side(deal), deal.time_msc, rest, rest * deal.price
-            )
-
-    def _amend(self, opening: Deal) -> None:
-        """The opening deal of an adopted trade came after its end: only its costs are new."""
-        row = self._closed_at[opening.position_id]
-        costs = opening.profit + opening.swap + opening.commission + opening.fee
-        known = self.closed[row]
-        self.closed[row] = replace(known, net_profit=round(known.net_profit + costs, 8))
-
-    def _why_strange(self, position_id: int) -> str:
-        closed = position_id in self._closed_at
-        return "still shown after its closing deal:" if closed else "no opening deal of"
-
-    def _close(self, ledger: _Ledger, last: Deal) -> None:
-        del self._open[last.position_id]
-        self._closed_at[last.position_id] = len(self.closed)
-        net_profit = round(ledger.net, 8)  # sums of minor units: drops what float addition left
-        self.closed.append(
-            ClosedTrade(
-                position_id=last.position_id,
-                side=ledger.side,
-                volume_lots=ledger.volume,
-                opened_ms=ledger.opened_ms,
-                closed_ms=last.time_msc,
-                price_open=round(ledger.cost_in / ledger.volume, 8),
-                price_close=round(ledger.cost_out / ledger.closed_volume, 8),
-                net_profit=net_profit,
-                close_type=close_type(last, net_profit, self.strategy_id),
-            )
-        )
-
-
-def _side(deal: Deal) -> Side:
-    return Side.BUY if deal.type is DealType.BUY else Side.SELL
-
-
-def closed_trades(deals: Iterable[Deal], strategy_id: int) -> tuple[ClosedTrade, ...]:
-    """Our own finished trades, in the order of their last deals."""
-    book = TradeBook(strategy_id)
-    book.add(deals)
-    return tuple(book.closed)
-
-
-def close_type(deal: Deal, net_profit: float, strategy_id: int) -> str:
-    """Why a trade ended, from the closing deal's reason alone (B21); never from prices."""
-    if deal.reason == DealReason.SL:
-        return "SL_TRAIL" if net_profit > 0 else "SL_HIT"
-    if deal.reason == DealReason.TP:
-        return "TP_HIT"
-    if deal.reason == DealReason.SO:
-        return "STOP_OUT"
-    if deal.reason == DealReason.EXPERT:
-        return "ML_EXIT" if is_ours(deal.magic, strategy_id) else "EXTERNAL_BOT"
-    return "SERVER" if deal.reason in _SERVER_REASONS else "MANUAL"

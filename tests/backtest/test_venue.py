@@ -15,7 +15,7 @@ from market.server_clock import ServerClock
 from tests.backtest.markets import STRATEGY, decided, random_probabilities, random_walk, rules
 from trading import views
 from trading.decision.records import DecisionInput
-from trading.views import TradeBook
+from trading.trade_book import TradeBook
 
 PAPERS = {
     "dollars": PaperSettings(),

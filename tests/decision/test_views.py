@@ -6,7 +6,7 @@ from broker.contract.constants import DealEntry, DealReason, DealType, PositionT
 from broker.contract.messages import Deal, Position, Tick
 from market.instrument import CalcMode
 from tests.builders import MONDAY_MS, make_deal, make_spec
-from trading import views
+from trading import trade_book, views
 from trading.decision.records import OpenTrade, Side
 
 OURS = 7719 << 32 | 5
@@ -34,7 +34,7 @@ def held(position_id: int, opened_ms: int = 0) -> OpenTrade:
 
 def test_closing_deal_without_magic_belongs_to_its_position() -> None:
     deals = [make_deal(1, 10, commission=-1.0), closing(2, 20, commission=-1.0, swap=-0.5)]
-    (trade,) = views.closed_trades(deals, 7719)
+    (trade,) = trade_book.closed_trades(deals, 7719)
     assert (trade.side, trade.opened_ms, trade.closed_ms) == (Side.BUY, 10, 20)
     assert (trade.price_open, trade.price_close) == (100_000.0, 99_000.0)
     assert trade.net_profit == -102.5
@@ -42,7 +42,7 @@ def test_closing_deal_without_magic_belongs_to_its_position() -> None:
 
 def test_price_of_a_trade_of_one_deal_is_that_deals_price() -> None:
     fields = {"volume": 0.57, "price": 59_851.89}
-    (trade,) = views.closed_trades([make_deal(1, 10, **fields), closing(2, 20, **fields)], 7719)
+    (trade,) = trade_book.closed_trades([make_deal(1, 10, **fields), closing(2, 20, **fields)], 7719)
     assert (trade.price_open, trade.price_close) == (59_851.89, 59_851.89)
 
 
@@ -51,11 +51,11 @@ def test_foreign_positions_and_balance_operations_are_not_ours() -> None:
         make_deal(1, 5, type=DealType.BALANCE, position_id=0, profit=500.0),
         make_deal(2, 10, magic=7720 << 32), closing(3, 20),
     ]  # fmt: skip
-    assert views.closed_trades(deals, 7719) == ()
+    assert trade_book.closed_trades(deals, 7719) == ()
 
 
 def test_partial_closes_are_one_trade_when_the_last_lot_is_gone() -> None:
-    book = views.TradeBook(7719)
+    book = trade_book.TradeBook(7719)
     book.add(
         [make_deal(1, 10, volume=0.3), closing(2, 20, volume=0.1, price=101_000.0, profit=100.0)]
     )
@@ -68,7 +68,7 @@ def test_partial_closes_are_one_trade_when_the_last_lot_is_gone() -> None:
 
 def test_deals_seen_twice_count_once() -> None:
     deals = [make_deal(1, 10), closing(2, 20)]
-    book = views.TradeBook(7719)
+    book = trade_book.TradeBook(7719)
     book.add(deals)
     book.add(deals)
     assert len(book.closed) == 1
@@ -81,7 +81,7 @@ def test_swap_by_reopening_continues_the_trade() -> None:
         make_deal(3, 20, magic=0, reason=DealReason.ROLLOVER, price=100_520.0),
         closing(4, 30, profit=-150.0),
     ]
-    (trade,) = views.closed_trades(deals, 7719)
+    (trade,) = trade_book.closed_trades(deals, 7719)
     assert (trade.opened_ms, trade.closed_ms, trade.net_profit) == (10, 30, -100.0)
 
 
@@ -105,7 +105,7 @@ def test_close_type_comes_from_the_deals_reason(
     reason: DealReason, magic: int, profit: float, expected: str
 ) -> None:
     deal = closing(2, 20, reason=reason, magic=magic, profit=profit)
-    (trade,) = views.closed_trades([make_deal(1, 10), deal], 7719)
+    (trade,) = trade_book.closed_trades([make_deal(1, 10), deal], 7719)
     assert trade.close_type == expected
 
 
@@ -117,7 +117,7 @@ def test_open_trades_are_ours_alone_and_oldest_first() -> None:
 
 
 def test_vanished_position_without_its_deal_is_unsettled() -> None:
-    book = views.TradeBook(7719)
+    book = trade_book.TradeBook(7719)
     book.add([make_deal(1, MONDAY_MS)])
     assert book.unsettled([held(1)]) == ()
     assert book.unsettled([]) == ("no closing deal of the position opened 2024-12-30 00:00",)
@@ -138,7 +138,7 @@ def test_margin_per_lot_follows_the_calculation_mode(mode: CalcMode, expected: f
 
 
 def test_adopted_position_counts_its_opening_deal_once_when_it_comes() -> None:
-    book = views.TradeBook(7719)
+    book = trade_book.TradeBook(7719)
     book.adopt(held(1, 10))
     book.adopt(held(1, 10))
     assert book.unsettled([held(1, 10)]) == ()
@@ -149,7 +149,7 @@ def test_adopted_position_counts_its_opening_deal_once_when_it_comes() -> None:
 
 
 def test_opening_deal_that_comes_after_the_end_of_an_adopted_trade_amends_it() -> None:
-    book = views.TradeBook(7719)
+    book = trade_book.TradeBook(7719)
     book.adopt(held(1, 10))
     book.add([closing(2, 20, volume=held(1).volume_lots, profit=50.0)])
     book.add([make_deal(1, 10, commission=-1.0)])
@@ -158,7 +158,7 @@ def test_opening_deal_that_comes_after_the_end_of_an_adopted_trade_amends_it() -
 
 
 def test_position_shown_after_its_closing_deal_is_unsettled_and_not_adopted() -> None:
-    book = views.TradeBook(7719)
+    book = trade_book.TradeBook(7719)
     book.add([make_deal(1, 10), closing(2, 20)])
     book.adopt(held(1, 10))
     (words,) = book.unsettled([held(1, 10)])
@@ -166,7 +166,7 @@ def test_position_shown_after_its_closing_deal_is_unsettled_and_not_adopted() ->
 
 
 def test_reversal_on_a_netting_account_ends_one_trade_and_begins_another() -> None:
-    book = views.TradeBook(7719)
+    book = trade_book.TradeBook(7719)
     turn = make_deal(
         2, 20, type=DealType.SELL, entry=DealEntry.INOUT, volume=0.3, price=101_000.0, profit=100.0
     )
