@@ -42,7 +42,8 @@ def test_closing_deal_without_magic_belongs_to_its_position() -> None:
 
 def test_price_of_a_trade_of_one_deal_is_that_deals_price() -> None:
     fields = {"volume": 0.57, "price": 59_851.89}
-    (trade,) = trade_book.closed_trades([make_deal(1, 10, **fields), closing(2, 20, **fields)], 7719)
+    deals = [make_deal(1, 10, **fields), closing(2, 20, **fields)]
+    (trade,) = trade_book.closed_trades(deals, 7719)
     assert (trade.price_open, trade.price_close) == (59_851.89, 59_851.89)
 
 
