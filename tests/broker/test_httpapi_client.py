@@ -391,10 +391,11 @@ def test_intent_is_found_by_its_comment_where_magic_was_lost(
     assert again.broker.intent("a-1").state == "filled"
 
 
+@pytest.mark.parametrize("kept", [{}, {"magic": 0}], ids=["by magic", "by comment"])
 def test_position_answers_while_its_deal_is_late(
-    open_bridge: Callable[..., Bridge], bridge: Bridge
+    open_bridge: Callable[..., Bridge], bridge: Bridge, kept: dict[str, int]
 ) -> None:
-    sent = bridge.broker.send(make_order(sl=50_000.0))
+    sent = bridge.broker.send(make_order(sl=50_000.0, **kept))
     again = open_bridge(bridge.terminal)
     again.mt5.history_deals_get = again.mt5.history_orders_get = answers(())
     report = again.broker.intent("a-1")
@@ -403,10 +404,11 @@ def test_position_answers_while_its_deal_is_late(
     assert (report.result.price, report.result.volume) == (sent.price, 0.02)
 
 
+@pytest.mark.parametrize("kept", [{}, {"magic": 0}], ids=["by magic", "by comment"])
 def test_orders_answer_where_there_is_no_deal(
-    open_bridge: Callable[..., Bridge], bridge: Bridge
+    open_bridge: Callable[..., Bridge], bridge: Bridge, kept: dict[str, int]
 ) -> None:
-    limit = make_order("p-1", type=OrderType.BUY_LIMIT, price=50_000.0)
+    limit = make_order("p-1", type=OrderType.BUY_LIMIT, price=50_000.0, **kept)
     ticket = bridge.broker.send(limit).order
     again = open_bridge(bridge.terminal).broker
     assert again.intent("p-1").state == "in_flight"
