@@ -109,12 +109,16 @@ def fault_schedule(
 def _of_one(
     rate: FieldRate, chance: random.Random, from_ms: int, days: int, times: float
 ) -> Iterator[FaultOrder]:
-    at_ms, end_ms = float(from_ms), from_ms + days * DAY_MS
+    """One that would overlap itself waits: twice ten times the spread would be a hundred times."""
+    at_ms, end_ms, free_ms = float(from_ms), from_ms + days * DAY_MS, 0
     while True:
         at_ms += chance.expovariate(rate.per_day * times) * DAY_MS
         if at_ms >= end_ms:
             return
-        yield _order(rate, chance, int(at_ms))
+        order = _order(rate, chance, max(int(at_ms), free_ms))
+        if order.when.to_msc:
+            free_ms = order.when.to_msc + _BAR_MS
+        yield order
 
 
 def _order(rate: FieldRate, chance: random.Random, at_ms: int) -> FaultOrder:

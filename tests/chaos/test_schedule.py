@@ -23,8 +23,15 @@ def test_faults_come_as_often_as_told() -> None:
         came = sum(order.name == rate.name for order in schedule)
         expected = rate.per_day * times * days
         assert abs(came - expected) < 5 * expected**0.5, rate.name
-    last_ms = MONDAY_MS + days * DAY_MS + 900_000
+    last_ms = MONDAY_MS + (days + 1) * DAY_MS
     assert all(MONDAY_MS - 900_000 <= order.when.from_msc < last_ms for order in schedule)
+
+
+def test_fault_does_not_overlap_itself() -> None:
+    last: dict[str, int] = {}
+    for order in fault_schedule(seed=7, from_ms=MONDAY_MS, days=30):
+        assert order.when.from_msc >= last.get(order.name, 0)
+        last[order.name] = order.when.to_msc
 
 
 def test_short_fault_is_there_when_a_bar_closes() -> None:
