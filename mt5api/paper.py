@@ -17,11 +17,13 @@ from market.instruments import INSTRUMENTS, instrument
 from market.server_clock import ServerClock
 from market.sources.files import read_bars
 from market.sources.generated import generated_bars
+from mt5api.clock_file import ClockFile
 from mt5api.keys import IntentKeys
 from mt5api.paper_clock import PaperClock
 
 _STATE_FILE = "terminal.sqlite"
 _KEYS_FILE = "keys.sqlite"
+_CLOCK_FILE = "clock"
 _FOR_EVER_MS = 1 << 62
 
 
@@ -117,10 +119,12 @@ class PaperBridge:
     faults: FaultPlan
     keys: IntentKeys
     state_file: Path
+    clock_file: ClockFile
 
     def save(self) -> None:
         """Keeps the terminal's ledger and clock; a killed process goes on from here."""
         self.terminal.save(self.state_file)
+        self.clock_file.write(self.terminal.now_ms)
 
     def forget_intents(self) -> None:
         """No intent was ever sent: for a venue that starts again."""
@@ -139,10 +143,13 @@ def open_paper(spec: PaperSpec) -> PaperBridge:
     spec.state_dir.mkdir(parents=True, exist_ok=True)
     state_file = spec.state_dir / _STATE_FILE
     continues = state_file.exists()
+    clock_file = ClockFile(spec.state_dir / _CLOCK_FILE)
     if continues:
         terminal.restore(state_file)
+        _go_on(terminal, clock_file.read())
     else:
         terminal.save(state_file)
+        clock_file.write(terminal.now_ms)
     mt5 = FaultyTerminal(NativeTerminal(terminal), plan)
     keys = _keys(spec.state_dir / _KEYS_FILE, continues=continues)
     broker = NativeBroker(
@@ -155,8 +162,15 @@ def open_paper(spec: PaperSpec) -> PaperBridge:
     )
     with plan.asleep():
         broker.symbol(spec.symbol)
-    clock = PaperClock(terminal, spec.speed)
-    return PaperBridge(spec, terminal, mt5, broker, clock, plan, keys, state_file)
+    clock = PaperClock(terminal, spec.speed, moved=clock_file.write)
+    return PaperBridge(spec, terminal, mt5, broker, clock, plan, keys, state_file, clock_file)
+
+
+def _go_on(terminal: SimulatedTerminal, instant_ms: int) -> None:
+    """To where the clock was when the process ended: what happened since the save happens again,
+    and whoever trades there sees no time go back."""
+    if instant_ms > terminal.now_ms:
+        terminal.advance(min(instant_ms, terminal.end_ms))
 
 
 def _keys(path: Path, *, continues: bool) -> IntentKeys:

@@ -36,8 +36,11 @@ class PaperClock:
     def __init__(
         self, market: Market, speed: Speed, *, wall_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        moved: Callable[[int], None] = lambda now_ms: None,
     ) -> None:  # fmt: skip
+        """`moved` hears of every instant that the clock was moved to."""
         self._market = market
+        self._moved = moved
         self._speed = speed
         self._wall_s = wall_s
         self._sleep = sleep
@@ -54,6 +57,7 @@ class PaperClock:
             due_ms = self._due_ms(target_ms)
             if due_ms > self._market.now_ms:
                 self._market.advance(due_ms)
+                self._moved(self._market.now_ms)
             if due_ms >= target_ms or self._wall_s() >= give_up_s:
                 break
             await self._sleep(self._pause_s(target_ms))

@@ -104,6 +104,22 @@ def test_killed_bridge_goes_on_with_its_ledger_and_its_clock(start: Callable[...
     assert client.send(close).outcome == "filled"
 
 
+def test_killed_bridge_does_not_turn_its_clock_back_to_the_last_save(
+    start: Callable[..., Started],
+) -> None:
+    first = start()
+    kept = first.client.send(make_order("e-1", sl=1.0))
+    PaperControl(first.client.connection).wait_until(START_MS + DAY_MS)
+    before = first.client.account()
+    first.process.kill()
+    first.ended()
+
+    client = start().client
+    assert PaperControl(client.connection).clock().now_msc == START_MS + DAY_MS
+    assert client.account() == before
+    assert client.intent("e-1").position == kept.position
+
+
 def test_bridge_ends_with_its_parent_and_saves_its_clock(start: Callable[..., Started]) -> None:
     first = start(token="secret")
     client = first.client
