@@ -23,7 +23,7 @@ from trading.canonical import deal_line, sha256_lines
 from trading.journal import Journal
 from trading.paper import PaperPlan
 
-_GIVE_UP_S = 900
+_GIVE_UP_S = 2400
 
 # Points after which nothing is lost: what was not durable was not answered either.
 _HARMLESS: tuple[tuple[Victim, str, int], ...] = (
