@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,18 +26,15 @@ REPORTS = Path("reports")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 after a run, 2 where a person must act first (one line says what), 130 if stopped."""
+    from trading.command_line import exit_status
+
     given = _parser().parse_args(argv)
-    try:
-        return _run(given)
-    except _a_person_can_mend() as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
-        return 130
+    return exit_status(lambda: _run(given), stopped="stopped; nothing was written")
 
 
 def _parser() -> argparse.ArgumentParser:
+    from trading.command_line import utc_instant_ms
+
     parser = argparse.ArgumentParser(
         prog="backtest_config.py",
         description=__doc__,
@@ -46,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--data", type=Path, metavar="FILE", help="M15 bars (default: the generated market)")
-    add("--from", dest="from_ms", type=_instant_ms, metavar="TIME", help="UTC, inclusive")
-    add("--to", dest="to_ms", type=_instant_ms, metavar="TIME", help="UTC, exclusive")
+    add("--from", dest="from_ms", type=utc_instant_ms, metavar="TIME", help="UTC, inclusive")
+    add("--to", dest="to_ms", type=utc_instant_ms, metavar="TIME", help="UTC, exclusive")
     add("--oos-only", action="store_true", help="start at the model's train cutoff or later")
     add("--no-chart", action="store_true", help="write no HTML report")
     add("--override", action="append", default=[], metavar="KEY=VALUE",
@@ -60,29 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--symbol", metavar="S", help="instead of config.json's symbol")
     add("--seed", type=int, metavar="N", help="of the generated market and of slippage")
     return parser
-
-
-def _instant_ms(text: str) -> int:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"a date or time such as 2025-09-01T14:00 is allowed, {text!r} came"
-        ) from None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return round(instant.timestamp() * 1000)
-
-
-def _a_person_can_mend() -> tuple[type[Exception], ...]:
-    """Failures whose text says what to do. Anything else is a defect and shows where it is."""
-    from market.bars import BarsError
-    from market.sources.errors import SourceError
-    from ml.predictors.compat import ModelError
-    from settings import SettingsError
-    from trading.errors import DaemonError
-
-    return BarsError, SourceError, ModelError, SettingsError, DaemonError, OSError
 
 
 def _run(given: argparse.Namespace) -> int:

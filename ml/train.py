@@ -7,7 +7,6 @@ nothing. Heavy libraries are imported only when training begins.
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,26 +23,33 @@ GENERATED_TO = "2025-05-01"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status. Problems are one message on standard error."""
+    from trading.command_line import exit_status
+
     options = _parser().parse_args(argv)
-    try:
-        return _train(options)
-    except _known_problems() as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the old model is untouched", file=sys.stderr)
-        return 130
+    return exit_status(
+        lambda: _train(options),
+        stopped="stopped; the old model is untouched",
+        mendable=_training_failures,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
+    from trading.command_line import utc_instant_ms
+
     parser = argparse.ArgumentParser(
         prog="train_ml_model.py", description="Trains models and puts them into models/."
     )
     add = parser.add_argument
     add("--ensemble", action="store_true", required=True, help="the signal model (rf, xgb, lgb)")
     add("--data", type=Path, help="bars: Parquet, MT5 export or Binance CSV (default: generated)")
-    add("--from", dest="from_ms", type=_day_ms, metavar="DATE", help="first UTC date, inclusive")
-    add("--to", dest="to_ms", type=_day_ms, metavar="DATE",
+    add(
+        "--from",
+        dest="from_ms",
+        type=utc_instant_ms,
+        metavar="DATE",
+        help="first UTC date, inclusive",
+    )
+    add("--to", dest="to_ms", type=utc_instant_ms, metavar="DATE",
         help="train cutoff: UTC date, exclusive")  # fmt: skip
     add("--no-warmstart", action="store_true", help="accepted; training is always from scratch")
     add("--profile", choices=("quick", "full"), default="full", help="quick: small and fast")
@@ -51,18 +57,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, help="instead of ml_config.json's training.seed")
     add("--models", type=Path, metavar="DIR", help="write here instead of models/")
     return parser
-
-
-def _day_ms(text: str) -> int:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"a date such as 2025-06-01 is allowed, {text!r} came"
-        ) from None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return int(instant.timestamp() * 1000)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -133,10 +127,11 @@ def _bars(
         to_ms = int(bars.close_ms[-1]) if options.to_ms is None else options.to_ms
         return bars.between(from_ms, to_ms), options.data.name
     from market.sources.generated import generated_bars
+    from trading.command_line import utc_instant_ms
 
     seed = settings.paper.seed
-    from_ms = _day_ms(GENERATED_FROM) if options.from_ms is None else options.from_ms
-    to_ms = _day_ms(GENERATED_TO) if options.to_ms is None else options.to_ms
+    from_ms = utc_instant_ms(GENERATED_FROM) if options.from_ms is None else options.from_ms
+    to_ms = utc_instant_ms(GENERATED_TO) if options.to_ms is None else options.to_ms
     bars = generated_bars(of, seed=seed, from_ms=from_ms, to_ms=to_ms)
     return bars, f"generated market, {of.symbol}, seed {seed}"
 
@@ -194,20 +189,12 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _known_problems() -> tuple[type[Exception], ...]:
-    """What a person can mend. Anything else is a defect and shows where it is."""
-    from market.bars import BarsError
-    from market.sources.errors import SourceError
-    from ml.predictors.compat import ModelError
+def _training_failures() -> tuple[type[Exception], ...]:
     from ml.training.models import TrainingError
     from ml.training.parity import ParityError
     from ml.training.splits import SplitError
-    from settings import SettingsError
 
-    return (
-        BarsError, SourceError, ModelError, TrainingError, ParityError, SplitError,
-        SettingsError, OSError,
-    )  # fmt: skip
+    return TrainingError, ParityError, SplitError
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ MAY_IMPORT["settings"] = {"market", *_SETTINGS_SECTIONS}
 
 # Modules that read a command line: doors, wherever they live. They may import everything.
 DOORS = {
-    "trading.cli", "trading.doctor_command", "trading.live_command", "trading.paper_command",
+    "trading.cli", "trading.command_line",
+    "trading.doctor_command", "trading.live_command", "trading.paper_command",
     "backtest.run", "ml.train", "mt5api.__main__",
 }  # fmt: skip
 

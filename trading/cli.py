@@ -11,53 +11,19 @@ python trading.py --paper --why 2025-09-01T14:00  why it did not trade then
 import argparse
 import math
 import re
-import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+
+from trading.command_line import exit_status, utc_instant_ms
 
 _PAPER_ONLY = ("market", "from_ms", "to_ms", "bars", "speed", "seed", "summary", "fresh")
 
 
-_OWN_ROOMS = ("market", "broker", "mt5api", "ml", "trading", "settings")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 after a clean end, 2 where a person must act first (one line says what), 130 if stopped
-    while starting."""
+    """0 after a clean end, 2 where a person must act first, 130 if stopped while starting."""
     given = _parse(argv)
-    try:
-        return _run(given)
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in _OWN_ROOMS:
-            raise
-        python = ".venv/bin/python trading.py"
-        print(f"error: {error.name} is not installed: make install, then {python}", file=sys.stderr)
-        return 2
-    except _a_person_can_mend() as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped while starting", file=sys.stderr)
-        return 130
-
-
-def _a_person_can_mend() -> tuple[type[Exception], ...]:
-    """Failures whose text says what to do. Anything else is a defect and shows where it is."""
-    import sqlite3
-
-    from broker.contract.errors import BrokerError
-    from market.bars import BarsError
-    from market.sources.errors import SourceError
-    from ml.predictors.compat import ModelError
-    from settings import SettingsError
-    from trading.errors import DaemonError
-
-    return (
-        BrokerError, BarsError, SourceError, ModelError, SettingsError, DaemonError,
-        sqlite3.Error, OSError,
-    )  # fmt: skip
+    return exit_status(lambda: _run(given), stopped="stopped while starting")
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -114,7 +80,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--accept-spec", action="store_true",
         help="the symbol's changed terms were looked at and are accepted")  # fmt: skip
     add("--quiet", action="store_true", help="no line per bar")
-    add("--why", type=_instant_ms, metavar="TIME", help="the reasons of the bars around TIME (UTC)")
+    add(
+        "--why",
+        type=utc_instant_ms,
+        metavar="TIME",
+        help="the reasons of the bars around TIME (UTC)",
+    )
     paper = parser.add_argument_group("paper trading")
     add = paper.add_argument
     add("--paper", action="store_true", help="trade the simulated terminal")
@@ -123,29 +94,17 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--from",
         dest="from_ms",
-        type=_instant_ms,
+        type=utc_instant_ms,
         metavar="TIME",
         help="first bar, UTC, inclusive",
     )
-    add("--to", dest="to_ms", type=_instant_ms, metavar="TIME", help="end (UTC), exclusive")
+    add("--to", dest="to_ms", type=utc_instant_ms, metavar="TIME", help="end (UTC), exclusive")
     add("--bars", type=_count, metavar="N", help="stop after N decided bars")
     add("--speed", type=_speed, metavar="N|max", help="times real time (default 300)")
     add("--seed", type=_seed, metavar="N", help="of the generated market and of slippage")
     add("--summary", type=Path, metavar="FILE", help="write the run's figures here as JSON")
     add("--fresh", action="store_true", help="forget an interrupted run and start over")
     return parser
-
-
-def _instant_ms(text: str) -> int:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"a date or time such as 2025-09-01T14:00 is allowed, {text!r} came"
-        ) from None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return round(instant.timestamp() * 1000)
 
 
 def _market(text: str) -> Path | Literal["generated"]:

@@ -1,0 +1,63 @@
+"""What the doors share: instants on a command line, and how a command ends."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+_OWN_ROOMS = ("market", "broker", "mt5api", "ml", "trading", "backtest", "settings")
+
+Failures = tuple[type[Exception], ...]
+
+
+def utc_instant_ms(text: str) -> int:
+    """An ISO date or time as epoch ms; without an offset it is UTC."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"a date or time such as 2025-09-01T14:00 is allowed, {text!r} came"
+        ) from None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return round(instant.timestamp() * 1000)
+
+
+def exit_status(
+    run: Callable[[], int], *, stopped: str, mendable: Callable[[], Failures] = tuple
+) -> int:
+    """What `run` returns; 2 where a person must act first, and one line says what; 130 if stopped.
+
+    `mendable` names further failures whose text says what to do. Anything else is a defect and
+    shows where it is.
+    """
+    try:
+        return run()
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in _OWN_ROOMS:
+            raise
+        python = f".venv/bin/python {sys.argv[0]}"
+        print(f"error: {error.name} is not installed: make install, then {python}", file=sys.stderr)
+        return 2
+    except (*_known_failures(), *mendable()) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(stopped, file=sys.stderr)
+        return 130
+
+
+def _known_failures() -> Failures:
+    import sqlite3
+
+    from broker.contract.errors import BrokerError
+    from market.bars import BarsError
+    from market.sources.errors import SourceError
+    from ml.predictors.compat import ModelError
+    from settings import SettingsError
+    from trading.errors import DaemonError
+
+    return (
+        BrokerError, BarsError, SourceError, ModelError, SettingsError, DaemonError,
+        sqlite3.Error, OSError,
+    )  # fmt: skip
