@@ -9,7 +9,7 @@ look-back before the cutoff come from base models that have not seen them.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,9 @@ from ml.training.trees import OPSET
 DAY_MS = 86_400_000
 SHORT_HISTORY_DAYS = 270
 _QUICK_SPLITS = 3
+# By import name: XGBoost comes as `xgboost` (GPU) or `xgboost-cpu`, and is imported alike.
 _LIBRARIES = (
-    "numpy", "scikit-learn", "xgboost-cpu", "lightgbm", "onnx", "skl2onnx", "onnxmltools",
-    "onnxruntime",
+    "numpy", "sklearn", "xgboost", "lightgbm", "onnx", "skl2onnx", "onnxmltools", "onnxruntime",
 )  # fmt: skip
 
 Progress = Callable[[str, int, int], None]
@@ -188,7 +188,7 @@ def _metadata(
         "calibration_knots": [[len(each.x) for each in model] for model in final.tables],
         "calibration_margin_quantiles": margin_quantiles(in_calibration),
         "parity": parity.as_dict(),
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        "libraries": {name: import_module(name).__version__ for name in _LIBRARIES},
     }
 
 
