@@ -11,6 +11,10 @@ from trading.decision.records import ClosedTrade, OpenTrade, Side
 
 _LEAST_VOLUME = 1e-6
 _SERVER_REASONS = (DealReason.ROLLOVER, DealReason.VMARGIN, DealReason.SPLIT)
+# Bound once: an enumeration's member costs ten times a plain name, several times a trade.
+_IN, _INOUT, _ROLLOVER = DealEntry.IN, DealEntry.INOUT, DealReason.ROLLOVER
+_SL, _TP, _SO, _EXPERT = DealReason.SL, DealReason.TP, DealReason.SO, DealReason.EXPERT
+_BUYS, _LONG, _SHORT = DealType.BUY, Side.BUY, Side.SELL
 
 
 def is_ours(magic: int, strategy_id: int) -> bool:
@@ -102,7 +106,7 @@ class TradeBook:
         )
 
     def _fold(self, deal: Deal) -> None:
-        opens = deal.entry is DealEntry.IN
+        opens = deal.entry is _IN
         ledger = self._open.get(deal.position_id)
         if ledger is None:
             if not opens or not is_ours(deal.magic, self.strategy_id):
@@ -112,9 +116,9 @@ class TradeBook:
                 return
             ledger = self._open[deal.position_id] = _Ledger(_side(deal), deal.time_msc)
         ledger.net += deal.profit + deal.swap + deal.commission + deal.fee
-        if deal.reason is DealReason.ROLLOVER:  # swap by re-opening: the trade goes on
+        if deal.reason is _ROLLOVER:  # swap by re-opening: the trade goes on
             return
-        if deal.entry is DealEntry.INOUT:
+        if deal.entry is _INOUT:
             self._reverse(ledger, deal)
             return
         if opens:
@@ -156,21 +160,16 @@ class TradeBook:
         net_profit = round(ledger.net, 8)  # sums of minor units: drops what float addition left
         self.closed.append(
             ClosedTrade(
-                position_id=last.position_id,
-                side=ledger.side,
-                volume_lots=ledger.volume,
-                opened_ms=ledger.opened_ms,
-                closed_ms=last.time_msc,
-                price_open=round(ledger.cost_in / ledger.volume, 8),
-                price_close=round(ledger.cost_out / ledger.closed_volume, 8),
-                net_profit=net_profit,
-                close_type=close_type(last, net_profit, self.strategy_id),
+                last.position_id, ledger.side, ledger.volume, ledger.opened_ms, last.time_msc,
+                round(ledger.cost_in / ledger.volume, 8),
+                round(ledger.cost_out / ledger.closed_volume, 8),
+                net_profit, close_type(last, net_profit, self.strategy_id),
             )
-        )
+        )  # fmt: skip
 
 
 def _side(deal: Deal) -> Side:
-    return Side.BUY if deal.type is DealType.BUY else Side.SELL
+    return _LONG if deal.type is _BUYS else _SHORT
 
 
 def closed_trades(deals: Iterable[Deal], strategy_id: int) -> tuple[ClosedTrade, ...]:
@@ -182,12 +181,12 @@ def closed_trades(deals: Iterable[Deal], strategy_id: int) -> tuple[ClosedTrade,
 
 def close_type(deal: Deal, net_profit: float, strategy_id: int) -> str:
     """Why a trade ended, from the closing deal's reason alone (B21); never from prices."""
-    if deal.reason == DealReason.SL:
+    if deal.reason == _SL:
         return "SL_TRAIL" if net_profit > 0 else "SL_HIT"
-    if deal.reason == DealReason.TP:
+    if deal.reason == _TP:
         return "TP_HIT"
-    if deal.reason == DealReason.SO:
+    if deal.reason == _SO:
         return "STOP_OUT"
-    if deal.reason == DealReason.EXPERT:
+    if deal.reason == _EXPERT:
         return "ML_EXIT" if is_ours(deal.magic, strategy_id) else "EXTERNAL_BOT"
     return "SERVER" if deal.reason in _SERVER_REASONS else "MANUAL"

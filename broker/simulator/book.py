@@ -22,6 +22,11 @@ from broker.simulator.records import (
 from broker.simulator.settings import AccountTerms
 from broker.simulator.units import SymbolUnits
 
+# Bound once: an enumeration's member costs ten times a plain name, several times a trade.
+_BUY, _SELL, _GTC = OrderType.BUY, OrderType.SELL, TypeTime.GTC
+_BOUGHT, _SOLD, _IN, _OUT = DealType.BUY, DealType.SELL, DealEntry.IN, DealEntry.OUT
+_EXPERT, _ROLLOVER, _FOK = DealReason.EXPERT, DealReason.ROLLOVER, Filling.FOK
+
 
 class Book:
     """Positions by ticket, working orders by ticket, and the ledger. Money in minor units.
@@ -106,13 +111,13 @@ class Book:
         position.time_ms = position.time_update_ms = time_ms
         position.side, position.steps, position.open_ticks = side, steps, price
         position.sl, position.tp, position.swap = sl, tp, 0
-        position.magic, position.reason = magic, DealReason.EXPERT
+        position.magic, position.reason = magic, _EXPERT
         position.symbol, position.comment, position.watch = symbol, comment, watch
         position.margin = self.units[symbol].margin(steps, price)
         if order is None:
             order = OrderRow(
-                ticket, time_ms, time_ms, 0, _market_type(side), TypeTime.GTC, filling,
-                STATE_FILLED, magic, ticket, DealReason.EXPERT, steps, 0, price, sl, tp, symbol,
+                ticket, time_ms, time_ms, 0, _market_type(side), _GTC, filling,
+                STATE_FILLED, magic, ticket, _EXPERT, steps, 0, price, sl, tp, symbol,
                 comment,
             )  # fmt: skip
         else:
@@ -122,12 +127,12 @@ class Book:
         self.ledger.orders.append(order)
         self.positions[ticket] = position
         self.version += 1
-        self._deal(position, ticket, DealEntry.IN, steps, price, 0, 0, time_ms)
+        self._deal(position, ticket, _IN, steps, price, 0, 0, time_ms)
         return position
 
     def leave(
         self, position: OpenPosition, steps: int, price: int, reason: DealReason, *,
-        magic: int, comment: str, time_ms: int, filling: Filling = Filling.FOK,
+        magic: int, comment: str, time_ms: int, filling: Filling = _FOK,
         ambiguous: bool = False,
     ) -> DealRow:  # fmt: skip
         """Closes `steps` of a position at a price; swap is realised in proportion (B16, B20)."""
@@ -135,7 +140,7 @@ class Book:
         ticket = self.ledger.next_order()
         self.ledger.orders.append(
             OrderRow(
-                ticket, time_ms, time_ms, 0, _market_type(-position.side), TypeTime.GTC, filling,
+                ticket, time_ms, time_ms, 0, _market_type(-position.side), _GTC, filling,
                 STATE_FILLED, magic, position.identifier, reason, steps, 0, price, 0, 0,
                 position.symbol, comment,
             )
@@ -144,7 +149,7 @@ class Book:
         whole = steps == position.steps
         swap = position.swap if whole else _share(position.swap, steps, position.steps)
         deal = self._deal(
-            position, ticket, DealEntry.OUT, steps, price, swap, profit, time_ms,
+            position, ticket, _OUT, steps, price, swap, profit, time_ms,
             reason=reason, magic=magic, comment=comment, ambiguous=ambiguous,
         )  # fmt: skip
         self.version += 1
@@ -162,19 +167,19 @@ class Book:
         profit = self.profit_at(position, price)
         del self.positions[position.ticket]
         for entry, side, at, gain in (
-            (DealEntry.OUT, -position.side, price, profit),
-            (DealEntry.IN, position.side, new_price, 0),
+            (_OUT, -position.side, price, profit),
+            (_IN, position.side, new_price, 0),
         ):
             ticket = self.ledger.next_order()
             self.ledger.orders.append(
                 OrderRow(
-                    ticket, time_ms, time_ms, 0, _market_type(side), TypeTime.GTC, Filling.FOK,
-                    STATE_FILLED, 0, position.identifier, DealReason.ROLLOVER, position.steps, 0,
+                    ticket, time_ms, time_ms, 0, _market_type(side), _GTC, _FOK,
+                    STATE_FILLED, 0, position.identifier, _ROLLOVER, position.steps, 0,
                     at, position.sl, position.tp, position.symbol, "",
                 )
             )  # fmt: skip
             self._deal(position, ticket, entry, position.steps, at, 0, gain, time_ms,
-                       reason=DealReason.ROLLOVER, magic=0, comment="")  # fmt: skip
+                       reason=_ROLLOVER, magic=0, comment="")  # fmt: skip
             position.ticket = ticket
         position.open_ticks = new_price
         position.time_update_ms = time_ms
@@ -189,13 +194,13 @@ class Book:
 
     def _deal(
         self, position: OpenPosition, order: int, entry: DealEntry, steps: int, price: int,
-        swap: int, profit: int, time_ms: int, *, reason: DealReason = DealReason.EXPERT,
+        swap: int, profit: int, time_ms: int, *, reason: DealReason = _EXPERT,
         magic: int | None = None, comment: str | None = None, ambiguous: bool = False,
     ) -> DealRow:  # fmt: skip
-        side = position.side if entry is DealEntry.IN else -position.side
-        rolled = reason is DealReason.ROLLOVER
+        side = position.side if entry is _IN else -position.side
+        rolled = reason is _ROLLOVER
         deal = DealRow(
-            self.ledger.next_deal(), order, time_ms, DealType.BUY if side > 0 else DealType.SELL,
+            self.ledger.next_deal(), order, time_ms, _BOUGHT if side > 0 else _SOLD,
             entry, position.magic if magic is None else magic, position.identifier, reason, steps,
             price, 0 if rolled else self.units[position.symbol].commission(steps), swap, profit,
             position.symbol, position.comment if comment is None else comment, ambiguous,
@@ -217,7 +222,7 @@ class Book:
 
 
 def _market_type(side: int) -> OrderType:
-    return OrderType.BUY if side > 0 else OrderType.SELL
+    return _BUY if side > 0 else _SELL
 
 
 def _larger_sides(sides: dict[tuple[str, int], int]) -> int:

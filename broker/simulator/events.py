@@ -18,6 +18,9 @@ from broker.simulator.stopout import StopOut
 from broker.simulator.validation import order_side
 from market.fills import NO_EXIT, first_exit
 
+# Bound once: an enumeration's member costs ten times a plain name, several times a trade.
+_SL, _TP = DealReason.SL, DealReason.TP
+
 
 class Events:
     """Moves a book through time."""
@@ -81,9 +84,7 @@ class Events:
         self, position: OpenPosition, is_stop: bool, fill: int, stamp_ms: int, *, ambiguous: bool
     ) -> None:
         units = self._book.units[position.symbol]
-        name, level, reason = (
-            ("sl", position.sl, DealReason.SL) if is_stop else ("tp", position.tp, DealReason.TP)
-        )
+        name, level, reason = ("sl", position.sl, _SL) if is_stop else ("tp", position.tp, _TP)
         comment = f"[{name} {units.price(level):{units.price_format}}]"
         self._book.leave(position, position.steps, fill, reason, magic=0, comment=comment,
                          time_ms=stamp_ms, ambiguous=ambiguous)  # fmt: skip

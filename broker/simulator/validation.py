@@ -42,6 +42,11 @@ LONG_ONLY = 10042
 SHORT_ONLY = 10043
 CLOSE_ONLY = 10044
 
+# Bound once: an enumeration's member costs ten times a plain name, several times a trade.
+_SELL = OrderType.SELL
+_FOK, _IOC, _RETURN = Filling.FOK, Filling.IOC, Filling.RETURN
+_MARKET, _PRICED = Execution.MARKET, (Execution.REQUEST, Execution.INSTANT)
+
 _LIMITS = (OrderType.BUY_LIMIT, OrderType.SELL_LIMIT)
 _STOPS = (OrderType.BUY_STOP, OrderType.SELL_STOP)
 
@@ -130,7 +135,7 @@ def quotes(attempt: Attempt) -> int:
     if quote is None or not quote.live:
         return PRICE_OFF
     attempt.quote = quote
-    if attempt.type <= OrderType.SELL:
+    if attempt.type <= _SELL:
         attempt.price_ticks = quote.ask if attempt.side > 0 else quote.bid
     return OK
 
@@ -182,12 +187,12 @@ def filling(attempt: Attempt) -> int:
     Pending orders take RETURN always.
     """
     policy, instrument = attempt.request.type_filling, attempt.units.instrument
-    if policy == Filling.FOK:
+    if policy == _FOK:
         return OK if instrument.filling_bits & FILL_FOK_BIT else INVALID_FILL
-    if policy == Filling.IOC:
+    if policy == _IOC:
         return OK if instrument.filling_bits & FILL_IOC_BIT else INVALID_FILL
-    is_market = attempt.type <= OrderType.SELL
-    if policy != Filling.RETURN or (is_market and instrument.execution is Execution.MARKET):
+    is_market = attempt.type <= _SELL
+    if policy != _RETURN or (is_market and instrument.execution is _MARKET):
         return INVALID_FILL
     return OK
 
@@ -197,7 +202,7 @@ def market_price(attempt: Attempt) -> int:
     execution = attempt.units.instrument.execution
     if attempt.request.price < 0:
         return INVALID_PRICE
-    needs_price = execution in (Execution.REQUEST, Execution.INSTANT)
+    needs_price = execution in _PRICED
     return INVALID_PRICE if needs_price and attempt.request.price == 0 else OK
 
 
@@ -236,7 +241,7 @@ def stops(attempt: Attempt) -> int:
 
 def _exit_base(attempt: Attempt) -> int:
     """Where stops are measured from: the closing side of the quote, or a pending order's price."""
-    if attempt.type > OrderType.SELL:
+    if attempt.type > _SELL:
         return attempt.price_ticks
     return attempt.quote.bid if attempt.side > 0 else attempt.quote.ask
 
@@ -252,7 +257,7 @@ def margin(attempt: Attempt) -> int:
 def requote(attempt: Attempt) -> int:
     """B2: instant execution refuses when the price moved by more than `deviation` points."""
     units, request = attempt.units, attempt.request
-    if units.instrument.execution not in (Execution.REQUEST, Execution.INSTANT):
+    if units.instrument.execution not in _PRICED:
         return OK
     moved = abs(attempt.price_ticks - units.ticks(request.price))
     return REQUOTE if moved > units.points_in_ticks(request.deviation) else OK
@@ -316,7 +321,7 @@ def entry_checks(units: SymbolUnits, terms: AccountTerms) -> tuple[Check, ...]:
         trade_mode: instrument.trade_mode is TradeMode.FULL,
         session: units.always_open,
         limits: not (units.limit_steps or terms.max_positions),
-        requote: instrument.execution not in (Execution.REQUEST, Execution.INSTANT),
+        requote: instrument.execution not in _PRICED,
     }
     return tuple(check for check in ENTRY if not cannot_fail.get(check))
 

@@ -12,6 +12,9 @@ from trading.decision.records import Decision, Enter, OpenTrade, Quote, Side
 
 _NAMES = (Side.NONE.name, Side.BUY.name, Side.SELL.name)  # by their value: −1 is the last
 
+# Bound once: an enumeration's member costs ten times a plain name, several times a trade.
+_LONG, _BUY, _SELL = Side.BUY, OrderType.BUY, OrderType.SELL
+
 
 class IntentIdentity(NamedTuple):
     """How one intent is recognised: by us (`client_id`) and at the venue (`magic`, `comment`)."""
@@ -44,7 +47,7 @@ def plan(
         price = sl = tp = position = None
         if isinstance(intent, Enter):
             side, volume = intent.side, intent.volume_lots
-            price = quote.ask if side is Side.BUY else quote.bid
+            price = quote.ask if side is _LONG else quote.bid
             sl, tp = stop_prices(intent, quote, spec)
         else:
             position = intent.position_id
@@ -53,7 +56,7 @@ def plan(
             strategy_id, decision.symbol, decision.bar_open_ms, side=side, leg=leg,
             magic_bits=magic_bits,
         )  # fmt: skip
-        kind = OrderType.BUY if side is Side.BUY else OrderType.SELL
+        kind = _BUY if side is _LONG else _SELL
         requests.append(
             OrderRequest(
                 decision.symbol, kind, volume, client_id, magic, comment, policy, price, sl, tp,
