@@ -94,6 +94,10 @@ class RowReader:
         self._probabilities = tuple(column.data for column in forecasts.probabilities.T)
         self._votes = tuple(column.data for column in forecasts.votes.T)
 
+    def close_ms(self, i: int) -> int:
+        """The close of decided bar i."""
+        return self._columns[1][i]
+
     def market(self, i: int) -> MarketView:
         """The market view of decided bar i."""
         opened, closed, o, h, low, c, spread, atr, ema200, floor = self._columns

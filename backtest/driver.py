@@ -112,6 +112,11 @@ class BacktestRun:
 
     def decide_at(self, row: int) -> tuple[DecisionInput, Decision]:
         """Moves to the close of a row and decides it."""
+        self.venue.advance(self._rows.close_ms(row))
+        return self.decide_here(row)
+
+    def decide_here(self, row: int) -> tuple[DecisionInput, Decision]:
+        """Decides a row whose close it is at the venue."""
         now = self._input(row)
         return now, decide(now, self.rules.decision, self.verdicts.row(row))
 
@@ -138,7 +143,6 @@ class BacktestRun:
         """The snapshot at the close of a row, as the daemon would have read it."""
         rows, venue = self._rows, self.venue
         market = rows.market(row)
-        venue.advance(market.close_ms)
         venue.read_deals()
         quote, account, mine, terms = venue.state()
         forecast = rows.forecast(row)
@@ -169,7 +173,7 @@ def run_backtest(bars: DecidedBars, rules: Rules, *, skip_idle: bool = True) -> 
         for row in rows.tolist():
             venue.advance(close_ms[row])
             if not (skip_idle and venue.holds >= most):
-                run.act(row, *run.decide_at(row))
+                run.act(row, *run.decide_here(row))
     venue.advance(close_ms[-1])
     return run
 
