@@ -25,14 +25,14 @@ def round_ratio(numerator: int, denominator: int) -> int:
 
 
 class Factor:
-    """An exact factor: `Factor(d)(n)` is d · n, rounded half to even."""
+    """An exact factor: `Factor(d).of(n)` is d · n, rounded half to even."""
 
     __slots__ = ("denominator", "numerator")
 
     def __init__(self, value: Decimal) -> None:
         self.numerator, self.denominator = value.as_integer_ratio()
 
-    def __call__(self, amount: int) -> int:
+    def of(self, amount: int) -> int:
         denominator = self.denominator
         quotient, rest = divmod(amount * self.numerator, denominator)
         # `round_ratio`, without the call: this runs several times a trade
@@ -65,7 +65,7 @@ class SymbolUnits:
         self._value = Factor(exact(instrument.tick_value) * step_minor)
         self.value_per_tick = self._value.numerator / self._value.denominator
         # of one side, by steps: minor units, zero or negative (B17)
-        self.commission = Factor(-exact(instrument.commission_per_lot) * step_minor)
+        self.commission = Factor(-exact(instrument.commission_per_lot) * step_minor).of
         self._set_margin(leverage, step_minor)
         self._swap_by_price, long, short = _swap_factors(instrument, step_minor)
         self._swap_long, self._swap_short = Factor(long), Factor(short)
@@ -110,16 +110,16 @@ class SymbolUnits:
 
     def profit(self, side: int, open_ticks: int, close_ticks: int, steps: int) -> int:
         """Profit in minor units (B12): distance in ticks · tick value · volume."""
-        return self._value(side * (close_ticks - open_ticks) * steps)
+        return self._value.of(side * (close_ticks - open_ticks) * steps)
 
     def margin(self, steps: int, price_ticks: int) -> int:
         """Margin of a position opened at a price, in minor units (B14)."""
-        return self._margin(steps * price_ticks if self._margin_by_price else steps)
+        return self._margin.of(steps * price_ticks if self._margin_by_price else steps)
 
     def swap(self, side: int, steps: int, price_ticks: int, days: int) -> int:
         """Swap in minor units for a number of nights (B16), re-opening modes excepted."""
         factor = self._swap_long if side > 0 else self._swap_short
-        return factor(steps * days * price_ticks if self._swap_by_price else steps * days)
+        return factor.of(steps * days * price_ticks if self._swap_by_price else steps * days)
 
     def _set_margin(self, leverage: int, step_minor: Decimal) -> None:
         """Margin per step, and per tick of price where the notional depends on the price."""
