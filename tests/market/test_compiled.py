@@ -18,9 +18,9 @@ def _tree(root: Path, callee: str) -> Path:
 
 
 def test_changed_kernel_source_gets_another_cache(tmp_path: Path) -> None:
-    before = sources_hash(_tree(tmp_path / "a", "x"))
-    assert sources_hash(_tree(tmp_path / "b", "x")) == before
-    assert sources_hash(_tree(tmp_path / "c", "-x")) != before
+    before = sources_hash(_tree(tmp_path / "a", "x+1"))
+    assert sources_hash(_tree(tmp_path / "b", "x+1")) == before
+    assert sources_hash(_tree(tmp_path / "c", "x-1")) != before, "of the same length"
 
 
 def test_source_without_kernels_keeps_the_cache(tmp_path: Path) -> None:

@@ -88,6 +88,10 @@ def test_override_reaches_either_file_and_keeps_the_rest(folder: Path) -> None:
     assert settings.decision.dynamic_sltp.sl_atr_multiplier == 1.0
 
 
+def test_symbol_of_the_command_line_replaces_the_configured_one(folder: Path) -> None:
+    assert load_settings(folder, symbol="XAUUSD").symbol == "XAUUSD"
+
+
 @pytest.mark.parametrize("text", ["no_sign", "=3", "a..b=1", "symbol.deep=1"])
 def test_malformed_override_is_refused(folder: Path, text: str) -> None:
     assert any("--override" in problem for problem in _problems(folder, overrides=[text]))
