@@ -79,6 +79,8 @@ def intent(of: Intent, order: dict[int, int]) -> str:
     """`order`: the place of each open position."""
     if isinstance(of, Close):
         return f'{{"close":{{"position_id":{order[of.position_id]},"reason":{quoted(of.reason)}}}}}'
+    if not isinstance(of, Enter):
+        raise TypeError(f"intent: Enter or Close is allowed, {type(of).__name__} came")
     return f'{{"enter":{_enter(of)}}}'
 
 
