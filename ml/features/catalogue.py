@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from market.indicators import BLOCK_MS
 from market.timeframe import Timeframe
 from ml.features import page
-from ml.features.kernels import published, smc
+from ml.features.kernels import held, minute, published, smc
 from ml.features.kernels.structure import LIFE
 
 BAR_MS = Timeframe.M15.ms
@@ -315,6 +315,35 @@ def _onchain() -> Iterable[Feature]:
         yield Feature(name, "onchain", "onchain", 0, 1, meaning)
 
 
+def _position_state() -> Iterable[Feature]:
+    for name, meaning in (
+        ("trade_direction", "+1 for a long, −1 for a short"),
+        ("bars_held", f"M15 closes since the fill, the entry bar's included, / {held.HORIZON_BARS}"),
+        ("open_profit_atr",
+         "(price at the close − fill price) × direction / ATR(14) of the bar that was decided"),
+        ("give_back_atr",
+         "(best closed-bar extreme since the fill − price at the close) × direction / the same "
+         "ATR"),
+    ):  # fmt: skip
+        yield Feature(name, "position_state", "position_state", 0, 1, meaning)
+
+
+def _m1() -> Iterable[Feature]:
+    for name, meaning in (
+        ("m1_price_accel_5", "close / close 5 bars before − 1; neutral 0"),
+        ("m1_vol_ratio_5",
+         "tick volume of the last 5 bars / that of the 5 before; 0 without volume; neutral 1"),
+        ("m1_rsi_9",
+         f"RSI(9) in 0–1: Wilder over exactly {minute.BARS} closes, seeded by the mean of the first "
+         "9 changes; neutral 0.5"),
+        ("m1_atr_3",
+         f"ATR(3) / close: Wilder over exactly {minute.BARS - 1} true ranges, seeded by the mean of "
+         "the first 3; neutral 0"),
+        ("m1_body_pct", "abs(close − open) / (high − low); 0 without range; neutral 0.5"),
+    ):  # fmt: skip
+        yield Feature(name, "m1", "m1", minute.REACH_MS, 1, meaning)
+
+
 CATALOGUE: tuple[Feature, ...] = (
     *_momentum(),
     *_candles(),
@@ -327,6 +356,9 @@ CATALOGUE: tuple[Feature, ...] = (
     *_smc(),
     *_onchain(),
 )
+# Of the position model alone: they follow the features of the groups, in this order.
+POSITION_STATE: tuple[Feature, ...] = tuple(_position_state())
+M1: tuple[Feature, ...] = tuple(_m1())
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(feature.group for feature in CATALOGUE))
 LOOKBACK_MS: int = max(feature.lookback_ms for feature in CATALOGUE)
 
@@ -357,7 +389,7 @@ def markdown() -> str:
         f"| {number} | `{each.name}` | {each.group} | {each.meaning}{_mark(each)} | {_span(each)} |"
         for number, each in enumerate(CATALOGUE, start=1)
     ]
-    return _HEAD + "\n".join(rows) + "\n" + page.STRUCTURE + page.PUBLISHED
+    return _HEAD + "\n".join(rows) + "\n" + page.STRUCTURE + page.PUBLISHED + page.RISK
 
 
 def _mark(feature: Feature) -> str:
@@ -387,7 +419,7 @@ Generated from `ml/features/catalogue.py` by `python -m ml.features.catalogue > 
   pauses needs, else NaN.
 - Groups are switched by `features.groups` in ml_config.json; the columns keep the order of this
   page whatever the order there. `base` and `regime` are the 62 that ship, `smc` and `onchain` are
-  optional.
+  optional. `position_state` and `m1` are the position model's own and follow the groups: 71 inputs.
 - A quotient by 0 is 0. Protected features are never pruned.
 
 | # | name | group | meaning | lookback |

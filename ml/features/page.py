@@ -1,7 +1,9 @@
-"""What the catalogue's page says of the optional groups beyond their rows."""
+"""What the catalogue's page says of the optional and the position model's groups beyond rows."""
 
+from ml.features.kernels import minute
 from ml.features.kernels.smc import FAR, POOL_WIDTH
 from ml.features.kernels.structure import LIFE, SWING
+from ml.features.risk import MAX_EQUITY_RATIO, RECENT_TRADES, RISK_FEATURES
 
 STRUCTURE = f"""
 ## Structure (`smc`)
@@ -55,4 +57,20 @@ and no longer than it may be old.
   the group is on and no record is given, `feature_matrix` refuses.
 - A daily source makes `oi_change` the change over its last whole day. A model must be served from
   the kind of source that it was trained on.
+"""
+
+RISK = f"""
+## Risk model
+
+Seven inputs in a fixed order, beside the catalogue: `{"`, `".join(RISK_FEATURES)}`.
+
+- The first four are the account's, from own finished trades and today's balance and equity.
+  `drawdown_pct`: percent of equity below the highest balance so far. `equity_ratio`: equity over
+  the balance before the first trade, at most {MAX_EQUITY_RATIO:g}. `win_rate_recent`: share of
+  winners among the last {RECENT_TRADES}; trades missing to {RECENT_TRADES} count half.
+  `consecutive_losses`: trades in a row that lost.
+- The balance before the first trade is today's less all net profits since. Money paid in or out
+  later counts as if it had been there, or gone, from the start.
+- `volatility_20` and `atr_14` are the catalogue's, of the decided bar; `hour` is the UTC hour of
+  its close.
 """
