@@ -318,7 +318,8 @@ def _onchain() -> Iterable[Feature]:
 def _position_state() -> Iterable[Feature]:
     for name, meaning in (
         ("trade_direction", "+1 for a long, −1 for a short"),
-        ("bars_held", f"M15 closes since the fill, the entry bar's included, / {held.HORIZON_BARS}"),
+        ("bars_held",
+         f"M15 closes since the fill, the entry bar's included, / {held.HORIZON_BARS}"),
         ("open_profit_atr",
          "(price at the close − fill price) × direction / ATR(14) of the bar that was decided"),
         ("give_back_atr",
@@ -334,11 +335,11 @@ def _m1() -> Iterable[Feature]:
         ("m1_vol_ratio_5",
          "tick volume of the last 5 bars / that of the 5 before; 0 without volume; neutral 1"),
         ("m1_rsi_9",
-         f"RSI(9) in 0–1: Wilder over exactly {minute.BARS} closes, seeded by the mean of the first "
-         "9 changes; neutral 0.5"),
+         f"RSI(9) in 0–1: Wilder over exactly {minute.BARS} closes, seeded by the mean of the "
+         "first 9 changes; neutral 0.5"),
         ("m1_atr_3",
-         f"ATR(3) / close: Wilder over exactly {minute.BARS - 1} true ranges, seeded by the mean of "
-         "the first 3; neutral 0"),
+         f"ATR(3) / close: Wilder over exactly {minute.BARS - 1} true ranges, seeded by the mean "
+         "of the first 3; neutral 0"),
         ("m1_body_pct", "abs(close − open) / (high − low); 0 without range; neutral 0.5"),
     ):  # fmt: skip
         yield Feature(name, "m1", "m1", minute.REACH_MS, 1, meaning)
@@ -387,9 +388,10 @@ def markdown() -> str:
     """The catalogue as a page."""
     rows = [
         f"| {number} | `{each.name}` | {each.group} | {each.meaning}{_mark(each)} | {_span(each)} |"
-        for number, each in enumerate(CATALOGUE, start=1)
+        for number, each in enumerate((*CATALOGUE, *POSITION_STATE, *M1), start=1)
     ]
-    return _HEAD + "\n".join(rows) + "\n" + page.STRUCTURE + page.PUBLISHED + page.RISK
+    sections = (page.STRUCTURE, page.PUBLISHED, page.POSITION, page.RISK)
+    return _HEAD + "\n".join(rows) + "\n" + "".join(sections)
 
 
 def _mark(feature: Feature) -> str:

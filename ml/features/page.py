@@ -74,3 +74,14 @@ Seven inputs in a fixed order, beside the catalogue: `{"`, `".join(RISK_FEATURES
 - `volatility_20` and `atr_14` are the catalogue's, of the decided bar; `hour` is the UTC hour of
   its close.
 """
+
+POSITION = f"""
+## The position model's own (`position_state`, `m1`)
+
+- A long leaves at the bid: its price at the close is the bar's close, its best extreme the highest
+  high. A short leaves at the ask: close and lowest low plus each bar's own spread. Bars count from
+  the one whose first tick filled the trade.
+- M1 bars count when they have closed at or before the M15 close. The last {minute.BARS} of them
+  must have opened within {minute.REACH_MS // minute.MINUTE_MS} minutes before it; otherwise, and
+  without M1 bars, all five have their neutral values.
+"""
