@@ -10,13 +10,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from broker.client.settings import BridgeSettings
 from broker.simulator.settings import PaperSettings
 from ml.features.settings import FeatureSettings
 from ml.predictors.settings import ModelPaths
 from ml.training.settings import LabelSettings, ModelParams, TrainingSettings
+from ml.training.study_settings import StudySettings
 from settings.accounts import AccountEntry, read_account
 from settings.errors import SettingProblem, SettingsError
 from trading.decision.settings import DecisionSettings
@@ -40,6 +41,7 @@ class MlSettings(BaseModel):
     xgb_params: ModelParams
     lgb_params: ModelParams
     paths: ModelPaths
+    study: StudySettings = Field(default_factory=StudySettings)
 
 
 class Settings(BaseModel):

@@ -1,0 +1,36 @@
+"""`study` in `ml_config.json`: the trial ledger, tuning, calibration and importance."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ml.predictors.settings import PROJECT_ROOT
+
+
+class StudySettings(BaseModel):
+    """What the tools that judge and improve models work with.
+
+    `ledger`, `storage`: files, relative ones from the project's folder; the environment's
+    `OPTUNA_STORAGE` (a `postgresql+psycopg://` URL) comes before `storage`. `sample_days`: how
+    much of the history before the cutoff a tuning trial sees, 0 for all of it. `calibration_limit`:
+    largest mean absolute calibration error that passes. `shap_rows`: rows the importance is taken
+    over; features below `prune_below` mean absolute SHAP are proposed for pruning.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ledger: Path = Path("state/trials.sqlite")
+    storage: Path = Path("state/optuna.sqlite")
+    trials: int = Field(default=50, ge=1)
+    sample_days: int = Field(default=540, ge=0)
+    calibration_limit: float = Field(default=0.05, gt=0, lt=1)
+    shap_rows: int = Field(default=5000, ge=100)
+    prune_below: float = Field(default=0.001, ge=0)
+
+    @property
+    def ledger_path(self) -> Path:
+        return PROJECT_ROOT / self.ledger
+
+    @property
+    def storage_path(self) -> Path:
+        return PROJECT_ROOT / self.storage
