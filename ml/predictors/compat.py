@@ -9,13 +9,25 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ml.features.catalogue import feature_hash
 
 SCHEMA = 1
-_TRAIN = "python train_ml_model.py --ensemble"
+Kind = Literal["signal", "position", "sltp", "risk"]
+_FLAGS: dict[Kind, str] = {
+    "signal": "--ensemble", "position": "--position", "sltp": "--sltp", "risk": "--risk",
+}  # fmt: skip
+
+
+def train_command(kind: Kind) -> str:
+    """What a person types to get a model of this kind."""
+    return f"python train_ml_model.py {_FLAGS[kind]}"
+
+
+_TRAIN = train_command("signal")
 
 
 class ModelError(Exception):
@@ -50,7 +62,7 @@ class FileStamp(_Frozen):
 class ModelEntry(_Frozen):
     """One model: what it reads, what it is made of, and until when it learned."""
 
-    kind: str
+    kind: Kind
     symbol: str
     timeframe: str
     classes: tuple[str, ...]
@@ -99,44 +111,52 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def read_entry(manifest_path: Path, graph_path: Path) -> ModelEntry:
-    """The manifest's entry for a graph file."""
+def read_entry(manifest_path: Path, graph_path: Path, kind: Kind = "signal") -> ModelEntry:
+    """The manifest's entry for a graph file, if it is a model of this kind."""
     manifest = read_manifest(manifest_path)
     if graph_path.name not in manifest.models:
         known = ", ".join(manifest.models) or "nothing"
         raise ModelMissing(
-            f"{manifest_path} lists {known}, not {graph_path.name}; train it: {_TRAIN}"
+            f"{manifest_path} lists {known}, not {graph_path.name}; train it: {train_command(kind)}"
         )
-    return manifest.models[graph_path.name]
+    entry = manifest.models[graph_path.name]
+    if entry.kind != kind:
+        raise ModelCompatibilityError(
+            f"{manifest_path}: {graph_path.name} is listed as kind {entry.kind}, {kind} is "
+            f"allowed there; train it: {train_command(kind)}"
+        )
+    return entry
 
 
-def read_checked(path: Path, stamp: FileStamp) -> bytes:
+def read_checked(path: Path, stamp: FileStamp, kind: Kind = "signal") -> bytes:
     """A file's bytes, if they are those the manifest lists."""
+    train = train_command(kind)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ModelMissing(f"{path}: no such file; train a model first: {_TRAIN}") from None
+        raise ModelMissing(f"{path}: no such file; train a model first: {train}") from None
     if len(content) != stamp.size_bytes:
         raise ModelCompatibilityError(
             f"{path}: {stamp.size_bytes} bytes are listed in the manifest, {len(content)} came: "
-            f"the file is truncated or from another training; train again: {_TRAIN}"
+            f"the file is truncated or from another training; train again: {train}"
         )
     if _sha256(content) != stamp.sha256:
         raise ModelCompatibilityError(
             f"{path}: sha256 {stamp.sha256[:12]}… is listed in the manifest, "
             f"{_sha256(content)[:12]}… came: the file is damaged or from another training; "
-            f"train again: {_TRAIN}"
+            f"train again: {train}"
         )
     return content
 
 
 def require_features(entry: ModelEntry, expected: Sequence[str]) -> None:
     """Refuses a model whose features are not exactly `expected`, in this order."""
+    train = train_command(entry.kind)
     for place, (theirs, ours) in enumerate(zip(entry.feature_names, expected, strict=False), 1):
         if theirs != ours:
             raise ModelCompatibilityError(
                 f"{entry.graph.file}: feature {place} is {theirs} in the model and {ours} in "
-                f"the settings (features.groups); train again: {_TRAIN}"
+                f"this code and its settings (features.groups); train again: {train}"
             )
     if len(entry.feature_names) != len(expected):
         longer = max(tuple(entry.feature_names), tuple(expected), key=len)
@@ -144,14 +164,14 @@ def require_features(entry: ModelEntry, expected: Sequence[str]) -> None:
         raise ModelCompatibilityError(
             f"{entry.graph.file}: {len(entry.feature_names)} features in the model, "
             f"{len(expected)} in the settings (features.groups); the first one more is {odd}; "
-            f"train again: {_TRAIN}"
+            f"train again: {train}"
         )
     here = feature_hash(tuple(expected))
     if entry.feature_hash != here:
         raise ModelCompatibilityError(
             f"{entry.graph.file}: feature hash {entry.feature_hash[:12]}… in the model, "
             f"{here[:12]}… in this code, with equal names: the catalogue has changed; "
-            f"train again: {_TRAIN}"
+            f"train again: {train}"
         )
 
 
