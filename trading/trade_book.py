@@ -1,6 +1,6 @@
 """Our own trades as a fold over the venue's deals: what is open, what is over and how it ended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from broker.contract.constants import DealEntry, DealReason, DealType
@@ -33,6 +33,7 @@ class _Ledger:
     closed_volume: float = 0.0
     cost_out: float = 0.0
     net: float = 0.0
+    fees_in: float = 0.0
     adopted: bool = False
 
     @property
@@ -45,11 +46,20 @@ class TradeBook:
 
     A position is ours if its opening deal bears our mark; closing deals made by the venue bear no
     magic and are attributed by `position_id`. Feeding a deal seen before changes nothing.
+
+    `opened`: when our trades were opened; `cash`: when our deals were made, and what each earned
+    or cost; both in the order in which they became known. `reason_of`: why a close that bears this
+    magic was asked for; empty where nobody knows.
     """
 
-    def __init__(self, strategy_id: int) -> None:
+    def __init__(
+        self, strategy_id: int, *, reason_of: Callable[[int], str] = lambda magic: ""
+    ) -> None:
         self.strategy_id = strategy_id
         self.closed: list[ClosedTrade] = []
+        self.opened: list[int] = []
+        self.cash: list[tuple[int, float]] = []
+        self._reason_of = reason_of
         self._open: dict[int, _Ledger] = {}
         self._closed_at: dict[int, int] = {}
         self._seen: set[int] = set()
@@ -74,6 +84,11 @@ class TradeBook:
         """Whether the deals say that this position is over."""
         return position_id in self._closed_at
 
+    def entry_volume(self, position_id: int) -> float:
+        """Lots of an open position before any partial close; of an adopted one, those it was found
+        with. `KeyError` for a position that is not held."""
+        return self._open[position_id].volume
+
     def adopt(self, trade: OpenTrade) -> None:
         """Takes over a position of ours without its opening deal, which counts if it comes.
 
@@ -84,6 +99,7 @@ class TradeBook:
             self._open[trade.position_id] = _Ledger(
                 trade.side, trade.opened_ms, volume, volume * trade.price_open, adopted=True
             )
+            self.opened.append(trade.opened_ms)
 
     def unsettled(self, positions: Sequence[OpenTrade]) -> tuple[str, ...]:
         """What deals and snapshot disagree about: positions without closing or opening deal."""
@@ -115,7 +131,10 @@ class TradeBook:
                 self._amend(deal)
                 return
             ledger = self._open[deal.position_id] = _Ledger(_side(deal), deal.time_msc)
-        ledger.net += deal.profit + deal.swap + deal.commission + deal.fee
+            self.opened.append(deal.time_msc)
+        cash = deal.profit + deal.swap + deal.commission + deal.fee
+        ledger.net += cash
+        self.cash.append((deal.time_msc, cash))
         if deal.reason is _ROLLOVER:  # swap by re-opening: the trade goes on
             return
         if deal.entry is _INOUT:
@@ -126,6 +145,7 @@ class TradeBook:
                 ledger.adopted, ledger.volume, ledger.cost_in = False, 0.0, 0.0
             ledger.volume += deal.volume
             ledger.cost_in += deal.volume * deal.price
+            ledger.fees_in += cash
             return
         ledger.closed_volume += deal.volume
         ledger.cost_out += deal.volume * deal.price
@@ -142,11 +162,13 @@ class TradeBook:
             self._open[deal.position_id] = _Ledger(
                 _side(deal), deal.time_msc, rest, rest * deal.price
             )
+            self.opened.append(deal.time_msc)
 
     def _amend(self, opening: Deal) -> None:
         """The opening deal of an adopted trade came after its end: only its costs are new."""
         row = self._closed_at[opening.position_id]
         costs = opening.profit + opening.swap + opening.commission + opening.fee
+        self.cash.append((opening.time_msc, costs))
         known = self.closed[row]
         self.closed[row] = replace(known, net_profit=round(known.net_profit + costs, 8))
 
@@ -163,9 +185,19 @@ class TradeBook:
                 last.position_id, ledger.side, ledger.volume, ledger.opened_ms, last.time_msc,
                 round(ledger.cost_in / ledger.volume, 8),
                 round(ledger.cost_out / ledger.closed_volume, 8),
-                net_profit, close_type(last, net_profit, self.strategy_id),
+                net_profit, self._close_type(ledger, last, net_profit),
             )
         )  # fmt: skip
+
+    def _close_type(self, ledger: _Ledger, last: Deal, net_profit: float) -> str:
+        """A stop after a partial close is judged by what it closed itself, with its share of the
+        entry's costs: a loss on the rest stays a loss beside a larger win before."""
+        if last.volume < ledger.volume - _LEAST_VOLUME / 2:
+            share = last.volume / ledger.volume
+            net_profit = last.profit + last.swap + last.commission + last.fee
+            net_profit += share * ledger.fees_in
+        reason = self._reason_of(last.magic) if last.reason == _EXPERT else ""
+        return close_type(last, net_profit, self.strategy_id, reason)
 
 
 def _side(deal: Deal) -> Side:
@@ -179,8 +211,11 @@ def closed_trades(deals: Iterable[Deal], strategy_id: int) -> tuple[ClosedTrade,
     return tuple(book.closed)
 
 
-def close_type(deal: Deal, net_profit: float, strategy_id: int) -> str:
-    """Why a trade ended, from the closing deal's reason alone (B21); never from prices."""
+def close_type(deal: Deal, net_profit: float, strategy_id: int, reason: str = "") -> str:
+    """Why a trade ended, from the closing deal's reason alone (B21); never from prices.
+
+    `net_profit`: of what this deal closed. `reason`: why we asked for it, where that is known.
+    """
     if deal.reason == _SL:
         return "SL_TRAIL" if net_profit > 0 else "SL_HIT"
     if deal.reason == _TP:
@@ -188,5 +223,5 @@ def close_type(deal: Deal, net_profit: float, strategy_id: int) -> str:
     if deal.reason == _SO:
         return "STOP_OUT"
     if deal.reason == _EXPERT:
-        return "ML_EXIT" if is_ours(deal.magic, strategy_id) else "EXTERNAL_BOT"
+        return (reason or "ML_EXIT") if is_ours(deal.magic, strategy_id) else "EXTERNAL_BOT"
     return "SERVER" if deal.reason in _SERVER_REASONS else "MANUAL"

@@ -1,0 +1,244 @@
+"""An account's days and weeks as the guards see them: a fold over decided closes and deals. Pure.
+
+At each decided close, in this order: `add` the deals seen, ask for the `state`, decide, then tell
+what the bar has `seen` at its worst. The same calls with the same numbers give the same states, in
+the daemon as in the backtest.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from broker.contract.constants import DealType
+from broker.contract.messages import Deal
+from trading.decision.records import DayState, GuardState, PropState
+from trading.local_days import LocalPeriods
+from trading.trade_book import TradeBook
+
+_TRADES = (DealType.BUY, DealType.SELL)
+
+
+@dataclass(frozen=True, slots=True)
+class PropAccount:
+    """The clock and the size of a prop firm's account. `initial_balance`: deposit currency."""
+
+    zone: str
+    initial_balance: float
+
+
+class DayBook:
+    """One account's day, week and prop day.
+
+    A period begins at the local midnight of its zone (`day_zone` for day and ISO week, the firm's
+    for prop). Its `start_balance` is the balance before any deal at or after that midnight; its
+    `start_equity` that of the first decided close at or after it, and not less than the balance
+    where something was traded in between. Deposits and withdrawals move both, and what is lowest,
+    with them: they are no profit and no loss.
+
+    `book`: our own trades, kept up to date by its owner. `recent_trades`: how many net profits
+    `recent_net` holds at most.
+    """
+
+    def __init__(
+        self, book: TradeBook, *, day_zone: str, recent_trades: int = 0,
+        prop: PropAccount | None = None,
+    ) -> None:  # fmt: skip
+        self._book = book
+        self._recent = recent_trades
+        self._prop = prop
+        self._days, self._weeks = LocalPeriods(day_zone), LocalPeriods(day_zone, weeks=True)
+        self._prop_days = LocalPeriods(prop.zone if prop else day_zone)
+        self._history = _History()
+        self._own = _OwnDays(book, self._prop_days)
+        self._day: DayState | None = None
+        self._week: DayState | None = None
+        self._prop_day: DayState | None = None
+        self._highest = prop.initial_balance if prop else 0.0
+
+    @property
+    def last_close_ms(self) -> int | None:
+        """The close of the last state; None before the first."""
+        return self._history.known_ms
+
+    def add(self, deals: Iterable[Deal]) -> None:
+        """Deals of the whole account, each once or often."""
+        self._history.add(deals)
+
+    def state(self, now_ms: int, *, balance: float, equity: float) -> GuardState:
+        """The guards' state at a decided close, before anything is decided there.
+
+        Money in deposit currency, as the snapshot of that close has it.
+        """
+        moved = self._history.moved(now_ms)
+        at = _Close(now_ms, balance, equity)
+        self._day = self._rolled(self._day, self._days, at, moved)
+        self._week = self._rolled(self._week, self._weeks, at, moved)
+        self._own.read()
+        return GuardState(
+            self._day, self._week, self._own.opened_since(self._day.start_ms),
+            self._recent_net(), self._prop_state(at, moved),
+        )  # fmt: skip
+
+    def seen(self, worst_equity: float) -> None:
+        """The lowest equity inside the bar that was just decided (`guards.worst_equity`)."""
+        if self._day is None or self._week is None:
+            raise RuntimeError("day book: `seen` belongs after `state` of the same close")
+        self._day, self._week = _lower(self._day, worst_equity), _lower(self._week, worst_equity)
+        if self._prop_day is not None:
+            self._prop_day = _lower(self._prop_day, worst_equity)
+
+    def restore(self, guard: GuardState, close_ms: int, *, worst_equity: float) -> None:
+        """Goes on from the last journalled decision: its guard, its close, and its bar's worst."""
+        self._day, self._week = guard.day, guard.week
+        if guard.prop is not None and self._prop is not None:
+            self._prop_day = guard.prop.day
+            self._highest = max(self._highest, guard.prop.highest_midnight_balance)
+        self._history.known_ms = close_ms
+        self.seen(worst_equity)
+
+    def _rolled(
+        self, before: DayState | None, periods: LocalPeriods, at: "_Close", moved: float
+    ) -> DayState:
+        start_ms = periods.start_ms(at.now_ms)
+        if before is not None and before.start_ms == start_ms:
+            return _moved(before, moved) if moved else before
+        traded = self._history.traded(start_ms, at.now_ms)
+        if not traded:
+            return DayState(start_ms, at.balance, at.equity)
+        balance = _money(at.balance - traded)
+        return DayState(start_ms, balance, max(balance, at.equity))
+
+    def _recent_net(self) -> tuple[float, ...]:
+        last = self._book.closed[-self._recent :] if self._recent else ()
+        return tuple(trade.net_profit for trade in last)
+
+    def _prop_state(self, at: "_Close", moved: float) -> PropState | None:
+        if self._prop is None:
+            return None
+        if self._prop_day is None:
+            past = self._history.midnight_balances(at.balance, self._prop_days)
+            self._highest = max([self._highest, *past])
+        self._prop_day = self._rolled(self._prop_day, self._prop_days, at, moved)
+        self._highest = max(self._highest, self._prop_day.start_balance)
+        return PropState(
+            self._prop_day, self._prop.initial_balance, self._highest, self._own.days_traded,
+            self._own.best_day_profit, self._own.total_profit,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Close:
+    """A decided close and the account's money then."""
+
+    now_ms: int
+    balance: float
+    equity: float
+
+
+class _History:
+    """The account's deals as money: what was traded when, and what was paid in or out.
+
+    `known_ms`: the close that the present state was made at; payments up to then are in it.
+    """
+
+    def __init__(self) -> None:
+        self.known_ms: int | None = None
+        self._seen: set[int] = set()
+        self._traded: list[tuple[int, float]] = []
+        self._paid: list[tuple[int, float]] = []
+        self._unmoved = 0.0
+
+    def add(self, deals: Iterable[Deal]) -> None:
+        for deal in deals:
+            if deal.ticket in self._seen:
+                continue
+            self._seen.add(deal.ticket)
+            cash = deal.profit + deal.swap + deal.commission + deal.fee
+            if deal.type in _TRADES:
+                self._traded.append((deal.time_msc, cash))
+                continue
+            self._paid.append((deal.time_msc, cash))
+            if self.known_ms is not None and deal.time_msc > self.known_ms:
+                self._unmoved += cash
+
+    def moved(self, now_ms: int) -> float:
+        """What was paid in or out since the state before."""
+        moved, self._unmoved, self.known_ms = self._unmoved, 0.0, now_ms
+        return moved
+
+    def traded(self, from_ms: int, to_ms: int) -> float:
+        """What deals from `from_ms` to `to_ms` have earned or cost."""
+        total = 0.0
+        for at_ms, cash in reversed(self._traded):
+            if at_ms < from_ms - _LATE_MS:
+                break
+            if from_ms <= at_ms <= to_ms:
+                total += cash
+        return _money(total)
+
+    def midnight_balances(self, balance: float, days: LocalPeriods) -> list[float]:
+        """Balances at the local midnights after each day with deals, from the balance now."""
+        found, day_ms = [], None
+        for at_ms, cash in sorted(self._traded + self._paid, reverse=True):
+            if day_ms is not None and days.start_ms(at_ms) != day_ms:
+                found.append(_money(balance))
+            day_ms = days.start_ms(at_ms)
+            balance -= cash
+        return found
+
+
+class _OwnDays:
+    """Our own trades and deals by day; days of the firm's clock."""
+
+    def __init__(self, book: TradeBook, days: LocalPeriods) -> None:
+        self._book, self._days = book, days
+        self._opened: list[int] = []
+        self._opened_days: set[int] = set()
+        self._cash_read = 0
+        self._profits: dict[int, float] = {}
+        self.total_profit = self.best_day_profit = 0.0
+
+    def read(self) -> None:
+        """Takes in what is new in the book."""
+        for at_ms in self._book.opened[len(self._opened) :]:
+            insort(self._opened, at_ms)
+            self._opened_days.add(self._days.start_ms(at_ms))
+        new = self._book.cash[self._cash_read :]
+        if not new:
+            return
+        for at_ms, amount in new:
+            day_ms = self._days.start_ms(at_ms)
+            self._profits[day_ms] = self._profits.get(day_ms, 0.0) + amount
+        self._cash_read += len(new)
+        self.total_profit = _money(sum(self._profits.values()))
+        self.best_day_profit = _money(max(0.0, *self._profits.values()))
+
+    def opened_since(self, from_ms: int) -> int:
+        """How many of our trades were opened at or after an instant."""
+        return len(self._opened) - bisect_left(self._opened, from_ms)
+
+    @property
+    def days_traded(self) -> int:
+        """Days on which a trade was opened."""
+        return len(self._opened_days)
+
+
+# A deal may reach the history late, and then stands behind younger ones.
+_LATE_MS = 86_400_000
+
+
+def _moved(day: DayState, amount: float) -> DayState:
+    return replace(
+        day, start_balance=_money(day.start_balance + amount),
+        start_equity=_money(day.start_equity + amount), low_equity=_money(day.low_equity + amount),
+    )  # fmt: skip
+
+
+def _lower(day: DayState, equity: float) -> DayState:
+    """NaN is no low yet; the comparison is false for it."""
+    return day if day.low_equity <= equity else replace(day, low_equity=equity)
+
+
+def _money(amount: float) -> float:
+    """A sum of minor units without what float addition left."""
+    return round(amount, 8)
