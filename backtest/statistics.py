@@ -72,7 +72,6 @@ def stationary_blocks(
     draw, place = np.random.default_rng(seed), np.arange(count)
     for _ in range(replicates):
         begins = draw.random(count) < 1 / block
-        begins[:1] = True
         since = np.maximum.accumulate(np.where(begins, place, 0))
         start = draw.integers(count, size=count)[since]
         yield (start + place - since) % count
