@@ -16,10 +16,19 @@ from broker.client.settings import BridgeSettings
 from broker.simulator.settings import PaperSettings
 from ml.features.settings import FeatureSettings
 from ml.predictors.settings import ModelPaths
-from ml.training.settings import LabelSettings, ModelParams, TrainingSettings
+from ml.training.settings import (
+    EtParams,
+    LabelSettings,
+    LgbParams,
+    RfParams,
+    TrainingSettings,
+    XgbParams,
+)
 from ml.training.study_settings import StudySettings
 from settings.accounts import AccountEntry, read_account
 from settings.errors import SettingProblem, SettingsError
+from settings.prop import read_prop_profile
+from trading.decision.prop_rules import PropProfile
 from trading.decision.settings import DecisionSettings
 from trading.settings import DaemonSettings
 
@@ -37,9 +46,10 @@ class MlSettings(BaseModel):
     features: FeatureSettings
     labeling: LabelSettings
     training: TrainingSettings
-    rf_params: ModelParams
-    xgb_params: ModelParams
-    lgb_params: ModelParams
+    rf_params: RfParams
+    xgb_params: XgbParams
+    lgb_params: LgbParams
+    et_params: EtParams = EtParams()
     paths: ModelPaths
     study: StudySettings = Field(default_factory=StudySettings)
 
@@ -80,7 +90,7 @@ def load_settings(
         entry.apply_to(config)
     if symbol is not None:
         config["symbol"] = symbol
-    settings = _compose(config, ml, entry, problems)
+    settings = _compose(config, ml, entry, read_prop_profile(root, config, problems), problems)
     if problems or settings is None:
         raise SettingsError(problems)
     return settings
@@ -122,9 +132,13 @@ def _override(text: str, config: _Tree, ml: _Tree, problems: list[SettingProblem
 
 
 def _compose(
-    config: _Tree, ml: _Tree, entry: AccountEntry | None, problems: list[SettingProblem]
+    config: _Tree,
+    ml: _Tree,
+    entry: AccountEntry | None,
+    rules: PropProfile | None,
+    problems: list[SettingProblem],
 ) -> Settings | None:
-    decision_keys = set(DecisionSettings.model_fields) - {"prediction"}
+    decision_keys = set(DecisionSettings.model_fields) - {"prediction", "prop_rules"}
     paths = {key: ml[key] for key in ModelPaths.model_fields if key in ml}
     ml_keys = set(MlSettings.model_fields) - {"paths"} | set(ModelPaths.model_fields)
     _refuse_unknown(CONFIG, config, decision_keys | _CONFIG_KEYS, problems)
@@ -136,7 +150,8 @@ def _compose(
         "daemon": config.get("daemon", {}),
         "paper": config.get("paper", {}),
         "decision": {key: config[key] for key in decision_keys if key in config}
-        | ({"prediction": ml["prediction"]} if "prediction" in ml else {}),
+        | ({"prediction": ml["prediction"]} if "prediction" in ml else {})
+        | {"prop_rules": rules},
         "ml": {key: ml[key] for key in ml_keys & set(MlSettings.model_fields) if key in ml}
         | {"paths": paths},
     }
@@ -170,7 +185,8 @@ def _problem(error: Any) -> SettingProblem:
         loc = loc[1:]
     if loc and loc[0] == "paths":
         loc = loc[1:]
-    allowed = "unknown key" if error["type"] == "extra_forbidden" else error["msg"]
+    said = error["msg"].removeprefix("Value error, ")
+    allowed = "unknown key" if error["type"] == "extra_forbidden" else said
     received = "nothing" if error["type"] == "missing" else _shown(error["input"])
     return SettingProblem(file, ".".join(loc) or "(file)", allowed, received)
 

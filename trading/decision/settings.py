@@ -1,45 +1,39 @@
 """What a person may set about decisions. Keys as in `config.json`; `prediction` is ml_config's."""
 
-from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, model_validator
+
+from trading.decision.filter_settings import (
+    AdxRegimeFilter,
+    CircuitBreaker,
+    EquityCurveFilter,
+    NewsFilter,
+    RolloverFilter,
+    SessionFilter,
+    SpreadFilter,
+)
+from trading.decision.management_settings import (
+    ActiveManagement,
+    DynamicSltp,
+    PositionOptimization,
+    RiskManagement,
+    RiskModel,
+)
+from trading.decision.prop_rules import PropProfile, PropSettings
+from trading.decision.section import Section, Zone
 
 _DAY_MS = 86_400_000
 
+StopSettings = DynamicSltp  # the name that code outside knows
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StopSettings(_Section):
-    """`dynamic_sltp`: stop and target as multiples of ATR(14)."""
-
-    sl_atr_multiplier: float = Field(default=1.0, gt=0, le=20)
-    tp_atr_multiplier: float = Field(default=1.0, gt=0, le=100)
+__all__ = [
+    "CircuitBreaker", "DecisionSettings", "PredictionSettings", "QuantileGate", "RiskManagement",
+    "SpreadFilter", "StopSettings",
+]  # fmt: skip
 
 
-class RiskManagement(_Section):
-    """`min_atr_threshold`: smallest ATR(14) that is traded, in price units."""
-
-    min_atr_threshold: float = Field(default=15.0, ge=0)
-
-
-class SpreadFilter(_Section):
-    """Largest spread that is traded: in points, and as a share of ATR(14)."""
-
-    max_points: float = Field(default=6000, ge=0)
-    max_atr_share: float = Field(default=0.15, ge=0)
-
-
-class CircuitBreaker(_Section):
-    """No entry after this many losing trades in a row since the last local midnight."""
-
-    enabled: bool = True
-    max_consecutive_losses: int = Field(default=7, ge=1)
-
-
-class QuantileGate(_Section):
+class QuantileGate(Section):
     """The floor is reached by the `top_share` of margins of the last `lookback_days`.
 
     `min_filled_share`: share of the look-back's bars that must have a margin. FX weeks hold 0.71
@@ -55,7 +49,7 @@ class QuantileGate(_Section):
         return self.lookback_days * _DAY_MS
 
 
-class PredictionSettings(_Section):
+class PredictionSettings(Section):
     """`gate`: quantile (a rolling floor under the margin) or fixed (the two thresholds)."""
 
     gate: Literal["quantile", "fixed"] = "quantile"
@@ -65,27 +59,63 @@ class PredictionSettings(_Section):
     quantile: QuantileGate = QuantileGate()
 
 
-class DecisionSettings(_Section):
-    """Everything `decide` may be told by a person. `timezone` is the zone of trading days."""
+class DecisionSettings(Section):
+    """Everything `decide` may be told by a person. `timezone` is the zone of trading days.
 
-    timezone: str = "Asia/Jakarta"
+    0 switches `max_daily_loss_pct`, `max_weekly_drawdown_pct`, `max_trades_per_day` and
+    `news_block_minutes` off. `prop_rules` is no key of `config.json`: it is the profile of
+    `config/prop_rules.json` that `prop.profile` names.
+    """
+
+    timezone: Zone = "Asia/Jakarta"
     risk_percent: float = Field(default=2.0, gt=0, le=100)
     max_lot: float = Field(default=1.0, gt=0)
     max_open_positions: int = Field(default=1, ge=1)
+    max_daily_loss_pct: float = Field(default=3.0, ge=0, le=100)
+    max_weekly_drawdown_pct: float = Field(default=20.0, ge=0, le=100)
+    max_trades_per_day: int = Field(default=0, ge=0)
+    news_block_minutes: int = Field(default=0, ge=0, le=1440)
     enable_ema_trend_filter: bool = False
-    dynamic_sltp: StopSettings = StopSettings()
+    dynamic_sltp: DynamicSltp = DynamicSltp()
     risk_management: RiskManagement = RiskManagement()
+    risk_model: RiskModel = RiskModel()
     spread_filter: SpreadFilter = SpreadFilter()
     circuit_breaker: CircuitBreaker = CircuitBreaker()
+    news_filter: NewsFilter = NewsFilter()
+    adx_regime_filter: AdxRegimeFilter = AdxRegimeFilter()
+    session_filter: SessionFilter = SessionFilter()
+    rollover_filter: RolloverFilter = RolloverFilter()
+    equity_curve_filter: EquityCurveFilter = EquityCurveFilter()
+    position_optimization: PositionOptimization = PositionOptimization()
+    ml_active_management: ActiveManagement = ActiveManagement()
+    prop: PropSettings = PropSettings()
+    prop_rules: PropProfile | None = None
     prediction: PredictionSettings = PredictionSettings()
 
-    @field_validator("timezone")
-    @classmethod
-    def _is_a_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    @property
+    def guards_account(self) -> bool:
+        """Whether a `GuardState` is needed: a rule looks at the day, the week or own trades."""
+        return bool(
+            self.max_daily_loss_pct
+            or self.max_weekly_drawdown_pct
+            or self.max_trades_per_day
+            or self.equity_curve_filter.enabled
+            or self.prop.profile
+        )
+
+    @property
+    def news_window_minutes(self) -> int:
+        """The widest window around a release that a rule looks at."""
+        prop_news = self.prop_rules.news_of(self.prop.phase) if self.prop_rules else None
+        return max(self.news_block_minutes, prop_news.minutes if prop_news else 0)
+
+    @model_validator(mode="after")
+    def _prop_profile_is_known(self) -> Self:
+        if self.prop.profile and self.prop_rules is None:
             raise ValueError(
-                f"an IANA zone such as Asia/Jakarta is allowed, {name!r} came"
-            ) from error
-        return name
+                f"prop.profile with its rules is allowed, {self.prop.profile!r} came without; "
+                "config/prop_rules.json has the profiles"
+            )
+        if self.prop_rules is not None:
+            self.prop_rules.phase(self.prop.phase)  # raises where the firm has no such phase
+        return self
