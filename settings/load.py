@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from broker.client.settings import BridgeSettings
 from broker.simulator.settings import PaperSettings
 from ml.features.settings import FeatureSettings
+from ml.hub.settings import HubSettings
 from ml.predictors.settings import ModelPaths
 from ml.training.settings import (
     EtParams,
@@ -52,6 +53,7 @@ class MlSettings(BaseModel):
     et_params: EtParams = EtParams()
     paths: ModelPaths
     study: StudySettings = Field(default_factory=StudySettings)
+    hub: HubSettings = Field(default_factory=HubSettings)
 
 
 class Settings(BaseModel):

@@ -13,7 +13,7 @@ import numpy as np
 
 from market.onchain import OnChain, Published
 from market.sources.binance import Binance, download_funding
-from market.sources.errors import BinanceError
+from market.sources.errors import BinanceError, SourceError
 from market.sources.fear_greed import FearGreed, download_fear_greed, read_fear_greed
 from market.sources.funding import FundingRates, read_funding
 from market.sources.open_interest import (
@@ -52,6 +52,27 @@ def read_onchain(*, funding: Path, open_interest: Path, fear_greed: Path) -> OnC
     """The record of three files; `SourceError` names the one that cannot be read."""
     return onchain(
         read_funding(funding), read_open_interest(open_interest), read_fear_greed(fear_greed)
+    )
+
+
+def onchain_files(folder: Path) -> tuple[Path, Path, Path]:
+    """A folder's files of funding, open interest and the index; `.csv.gz` and `.parquet` too.
+
+    Raises `SourceError` that names what is missing.
+    """
+    funding, open_interest, index = (
+        _there(folder, Path(name).stem)
+        for name in (FUNDING_FILE, OPEN_INTEREST_FILE, FEAR_GREED_FILE)
+    )
+    return funding, open_interest, index
+
+
+def _there(folder: Path, stem: str) -> Path:
+    for suffix in (".csv", ".csv.gz", ".parquet"):
+        if (folder / (stem + suffix)).is_file():
+            return folder / (stem + suffix)
+    raise SourceError(
+        f"{folder}: {stem}.csv, .csv.gz or .parquet must be there; --refresh downloads it"
     )
 
 

@@ -1,4 +1,4 @@
-"""The three base models: random forest, XGBoost, LightGBM.
+"""The base models: random forest, XGBoost, LightGBM, and ExtraTrees where the settings ask for it.
 
 The signal is very weak (an honest AUC is about 0.53), so the defaults are shallow, with large
 leaves and many small steps. Every run with the same rows, seed and libraries gives the same
@@ -6,6 +6,7 @@ trees: seeds are set and the number of threads is fixed.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.bars import Float64s
+from ml.training.params import EXTRA_TREES, FIXED, positional, problems
 
-MODELS = ("rf", "xgb", "lgb")
-MAX_LEAVES = 256
 THREADS = 2
 Profile = Literal["quick", "full"]
 
@@ -32,10 +32,14 @@ _LGB = {
     "subsample": 0.7, "subsample_freq": 1, "colsample_bytree": 0.5, "reg_lambda": 20.0,
     "max_bin": 63,
 }  # fmt: skip
+# Splits at random cuts: weaker trees that differ more, so all features are looked at.
+_ET = {**_RF, "max_features": 0.5, "max_samples": None, "bootstrap": False}
+_DEFAULTS: dict[str, dict[str, Any]] = {"rf": _RF, "xgb": _XGB, "lgb": _LGB, "et": _ET}
 _QUICK: dict[str, dict[str, Any]] = {
     "rf": {"n_estimators": 80, "max_leaf_nodes": 64},
     "xgb": {"n_estimators": 80, "learning_rate": 0.06},
     "lgb": {"n_estimators": 80, "learning_rate": 0.06},
+    "et": {"n_estimators": 80, "max_leaf_nodes": 64},
 }
 
 
@@ -45,46 +49,56 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EnsembleParams:
-    """Overrides of the defaults, by the names of each library's scikit-learn interface."""
+    """Overrides of the defaults, by the names of `ml.training.params`; `et` None: no ExtraTrees."""
 
     rf: dict[str, Any] = field(default_factory=dict)
     xgb: dict[str, Any] = field(default_factory=dict)
     lgb: dict[str, Any] = field(default_factory=dict)
+    et: dict[str, Any] | None = None
+
+    @property
+    def by_name(self) -> dict[str, dict[str, Any]]:
+        """Overrides of each model there is, in the order in which they vote."""
+        three = {"rf": self.rf, "xgb": self.xgb, "lgb": self.lgb}
+        return three if self.et is None else {**three, EXTRA_TREES: self.et}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BaseModels:
-    """Three fitted classifiers; each has `predict_proba` over float32 rows."""
+    """Fitted classifiers; each has `predict_proba` over float32 rows. `et` is optional."""
 
     rf: Any
     xgb: Any
     lgb: Any
+    et: Any = None
+
+    @property
+    def by_name(self) -> dict[str, Any]:
+        """Those there are, in the order in which they vote: rf, xgb, lgb, et."""
+        three = {"rf": self.rf, "xgb": self.xgb, "lgb": self.lgb}
+        return three if self.et is None else {**three, EXTRA_TREES: self.et}
 
 
 def model_params(
     overrides: EnsembleParams, profile: Profile, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Every parameter the three models are made with; unknown names are refused."""
-    defaults: dict[str, dict[str, Any]] = {"rf": _RF, "xgb": _XGB, "lgb": _LGB}
-    merged = {
+    """Every parameter each model is made with, by model; unknown names are refused.
+
+    Constraints stay by feature name here.
+    """
+    for name, given in overrides.by_name.items():
+        for problem in problems(name, given):
+            raise TrainingError(f"{name}_params.{problem}")
+    return {
         name: {
-            **defaults[name],
+            **_DEFAULTS[name],
             **(_QUICK[name] if profile == "quick" else {}),
             "n_jobs": THREADS,
             "random_state": seed,
-            **getattr(overrides, name),
+            **given,
         }
-        for name in MODELS
+        for name, given in overrides.by_name.items()
     }
-    leaves = merged["rf"]["max_leaf_nodes"]
-    if leaves is None or not 2 <= leaves <= MAX_LEAVES:
-        raise TrainingError(
-            f"rf_params.max_leaf_nodes: 2 … {MAX_LEAVES} is allowed, {leaves} came (a deeper "
-            "forest makes a graph of hundreds of MB and gains 0.002 log-loss)"
-        )
-    for name, estimator in _estimators().items():
-        _refuse_unknown(name, getattr(overrides, name), set(estimator().get_params()))
-    return merged
 
 
 def fit_models(
@@ -92,31 +106,64 @@ def fit_models(
     label: NDArray[np.int8],
     weight: Float64s,
     params: dict[str, dict[str, Any]],
+    *,
+    feature_names: Sequence[str] = (),
+    classes: Sequence[str] = ("BUY", "SELL", "HOLD"),
+    earlier: "BaseModels | None" = None,
 ) -> BaseModels:
-    """Three models fitted on rows (n, k); labels 0, 1, 2 must all occur."""
-    counts = np.bincount(label, minlength=3)
-    if (counts == 0).any():
-        raise TrainingError(
-            f"labels: every class must occur in training; BUY, SELL, HOLD occur "
-            f"{counts.tolist()} times in {len(label)} rows: use a longer history or other "
-            "labeling settings"
-        )
+    """The models of `params` fitted on rows (n, k); labels 0, 1, 2 must all occur.
+
+    `feature_names`: the columns, for constraints by name. `earlier`: fitted models to go on from;
+    boosters get `n_estimators` more steps and forests as many more trees.
+    """
+    require_classes(label, classes)
     estimators = _estimators()
     fitted = {}
-    for name in MODELS:
+    for name, given in params.items():
+        for problem in problems(name, given, feature_names):
+            raise TrainingError(f"{name}_params.{problem}")
         try:
-            fitted[name] = estimators[name](**_FIXED[name], **params[name])
-            fitted[name].fit(rows, label, sample_weight=weight)
+            made = estimators[name](**_fixed(name), **positional(given, feature_names))
+            fitted[name] = _fit(name, made, rows, label, weight, earlier)
         except (TypeError, ValueError) as error:
             raise TrainingError(f"{name}_params: {_first_line(error)}") from error
     return BaseModels(**fitted)
 
 
-_FIXED: dict[str, dict[str, Any]] = {
-    "rf": {},
-    "xgb": {"tree_method": "hist", "objective": "multi:softprob"},
-    "lgb": {"deterministic": True, "force_row_wise": True, "verbose": -1},
-}
+def require_classes(label: NDArray[np.int8], classes: Sequence[str]) -> None:
+    """Refuses labels that lack a class, with the counts."""
+    counts = np.bincount(label, minlength=len(classes))
+    if (counts == 0).any():
+        raise TrainingError(
+            f"labels: every class must occur in training; {', '.join(classes)} occur "
+            f"{counts.tolist()} times in {len(label)} rows: use a longer history or other "
+            "labeling settings"
+        )
+
+
+def _fit(
+    name: str,
+    model: Any,
+    rows: NDArray[np.float32],
+    label: NDArray[np.int8],
+    weight: Float64s,
+    earlier: BaseModels | None,
+) -> Any:
+    before = None if earlier is None else getattr(earlier, name)
+    if before is None:
+        return model.fit(rows, label, sample_weight=weight)
+    if name == "xgb":
+        return model.fit(rows, label, sample_weight=weight, xgb_model=before.get_booster())
+    if name == "lgb":
+        return model.fit(rows, label, sample_weight=weight, init_model=before.booster_)
+    before.set_params(**model.get_params() | {"warm_start": True})
+    before.n_estimators = len(before.estimators_) + model.n_estimators
+    return before.fit(rows, label, sample_weight=weight)
+
+
+def _fixed(name: str) -> dict[str, Any]:
+    """What is passed besides the parameters: the fixed ones that are not the library's default."""
+    return {key: value for key, value in FIXED[name].items() if value not in (None, False)}
 
 
 def _estimators() -> dict[str, Any]:
@@ -127,22 +174,15 @@ def _estimators() -> dict[str, Any]:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from lightgbm import LGBMClassifier
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
     from xgboost import XGBClassifier
 
-    return {"rf": RandomForestClassifier, "xgb": XGBClassifier, "lgb": LGBMClassifier}
-
-
-def _refuse_unknown(name: str, overrides: dict[str, Any], known: set[str]) -> None:
-    fixed = set(_FIXED[name]) & set(overrides)
-    if fixed:
-        raise TrainingError(f"{name}_params: {', '.join(sorted(fixed))} cannot be changed")
-    unknown = sorted(set(overrides) - known)
-    if unknown:
-        raise TrainingError(
-            f"{name}_params: {', '.join(unknown)} is no parameter; allowed are "
-            f"{', '.join(sorted(known))}"
-        )
+    return {
+        "rf": RandomForestClassifier,
+        "xgb": XGBClassifier,
+        "lgb": LGBMClassifier,
+        "et": ExtraTreesClassifier,
+    }
 
 
 def _first_line(error: Exception) -> str:

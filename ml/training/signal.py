@@ -9,23 +9,27 @@ look-back before the cutoff come from base models that have not seen them.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from market.bars import Bars, Int64s
+from market.bars import Bars, Float64s, Int64s
 from market.calendar import EconomicCalendar
 from market.instrument import Instrument
 from ml.features.catalogue import LOOKBACK_MS, feature_hash
 from ml.features.settings import FeatureSettings
 from ml.predictors.compat import FileStamp, ModelEntry
+from ml.predictors.ensemble import EnsemblePredictor
 from ml.predictors.session import OPTIONS, RUNTIME_VERSION, open_session, run_rows
 from ml.predictors.settings import ModelPaths
 from ml.training.fitting import FittedEnsemble, fit_ensemble
 from ml.training.install import install_model
 from ml.training.labels import CLASSES
 from ml.training.models import EnsembleParams, Profile, model_params
+from ml.training.oof import OofForecasts, oof_path
 from ml.training.parity import ParityReport, compare
 from ml.training.scores import forecast_scores, margin_quantiles
 from ml.training.settings import LabelSettings, TrainingSettings
@@ -79,17 +83,25 @@ def train_signal(
     bars = task.bars.between(int(task.bars.open_ms[0]), task.cutoff_ms)
     table = training_table(bars, task.instrument, task.features, task.labels, task.calendar)
     base, calibration = _final_rows(task, bars, table)
-    scores: list[dict[str, Any]] = []
+    tested: list[_TestedFold] = []
     for fold in _folds(task, table, steps - 3):
-        progress(f"walk-forward fold {len(scores) + 1} of {steps - 3}", len(scores) + 1, steps)
-        scores.append(_fold_scores(task, table, fold, params))
+        progress(f"walk-forward fold {len(tested) + 1} of {steps - 3}", len(tested) + 1, steps)
+        tested.append(_tested_fold(task, table, fold, params))
     progress("final model", steps - 2, steps)
     final = fit_ensemble(table, base, calibration, params, task.training.recency_half_life_days)
     progress("parity of the graph", steps - 1, steps)
     parity = compare(final.graph, final.models, final.tables, table.rows)
+    scores = [each.scores for each in tested]
     metadata = _metadata(task, bars, table, params, scores, final, base, calibration, parity)
     install_model(
-        paths, final.graph, metadata, lambda *stamps: _entry(task, table, *stamps), task.features
+        paths.signal,
+        final.graph,
+        metadata,
+        lambda *stamps: _entry(task, table, *stamps),
+        lambda new: EnsemblePredictor(paths.in_folder(new.graph.parent), task.features).load(),
+    )
+    _out_of_fold(table, tested, sha256(final.graph).hexdigest()).save(
+        oof_path(paths, task.bars.symbol)
     )
     progress("done", steps, steps)
     return metadata
@@ -123,15 +135,27 @@ def _folds(task: SignalTraining, table: TrainingTable, n_splits: int) -> list[Fo
     )
 
 
-def _fold_scores(
+@dataclass(frozen=True, slots=True, eq=False)
+class _TestedFold:
+    """What one fold's graph said of its test rows, and how good that was."""
+
+    test: Int64s
+    probabilities: Float64s
+    model_probabilities: Float64s
+    votes: NDArray[np.int8]
+    scores: dict[str, Any]
+
+
+def _tested_fold(
     task: SignalTraining, table: TrainingTable, fold: Fold, params: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
+) -> _TestedFold:
     half_life_days = task.training.recency_half_life_days
     fitted = fit_ensemble(table, fold.base, fold.calibration, params, half_life_days)
-    probabilities = run_rows(open_session(fitted.graph), table.rows[fold.test])[0]
+    said = run_rows(open_session(fitted.graph), table.rows[fold.test])
+    probabilities, model_probabilities, votes = said
     known = np.r_[fold.base, fold.calibration]
     prior = np.bincount(table.label[known], minlength=3) / len(known)
-    return {
+    scores = {
         "test_from": _iso(int(table.open_ms[fold.test[0]])),
         "test_to": _iso(int(table.open_ms[fold.test[-1]]) + task.bars.timeframe.ms),
         "base_rows": len(fold.base),
@@ -139,6 +163,23 @@ def _fold_scores(
         **forecast_scores(probabilities, table.label[fold.test], prior),
         "margin_quantiles": margin_quantiles(probabilities),
     }
+    return _TestedFold(fold.test, probabilities, model_probabilities, votes, scores)
+
+
+def _out_of_fold(
+    table: TrainingTable, tested: list[_TestedFold], graph_sha256: str
+) -> OofForecasts:
+    rows = np.concatenate([each.test for each in tested])
+    sizes = [len(each.test) for each in tested]
+    return OofForecasts(
+        open_ms=table.open_ms[rows],
+        probabilities=np.concatenate([each.probabilities for each in tested]),
+        votes=np.concatenate([each.votes for each in tested]),
+        fold=np.repeat(np.arange(len(tested), dtype=np.int16), sizes),
+        graph_sha256=graph_sha256,
+        model_probabilities=np.concatenate([each.model_probabilities for each in tested]),
+        label=table.label[rows],
+    )
 
 
 def _metadata(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from market.bars import Bars, Float64s, Int64s, utc_text
 from market.calendar import EconomicCalendar
 from market.instrument import Instrument
+from market.onchain import OnChain
 from market.timeframe import Timeframe
 from ml.features.catalogue import names
 from ml.features.matrix import feature_matrix
@@ -57,6 +58,7 @@ def training_table(
     features: FeatureSettings,
     labels: LabelSettings,
     calendar: EconomicCalendar,
+    onchain: OnChain | None = None,
 ) -> TrainingTable:
     """Features and labels of bars, without the rows that lack either.
 
@@ -67,8 +69,9 @@ def training_table(
         raise TrainingError(f"bars: M15 is allowed, {bars.timeframe.name} came: use a M15 file")
     columns = names(features.groups)
     matrix = feature_matrix(
-        bars, groups=features.groups, round_step=instrument.round_step, calendar=calendar
-    )
+        bars, groups=features.groups, round_step=instrument.round_step, calendar=calendar,
+        onchain=onchain,
+    )  # fmt: skip
     finite = np.asarray(np.isfinite(matrix).all(axis=1))
     warm_up = _warm_up(bars, matrix, finite, columns)
     labelled = signal_labels(bars, instrument, labels)

@@ -99,11 +99,13 @@ def test_another_seed_gives_another_model(fitted: FittedEnsemble) -> None:
 
 
 def test_unknown_parameters_and_deep_forests_are_refused() -> None:
-    with pytest.raises(TrainingError, match="rf_params: n_trees is no parameter; allowed are"):
+    with pytest.raises(TrainingError, match=r"rf_params\.n_trees is no parameter; allowed are"):
         model_params(EnsembleParams(rf={"n_trees": 5}), "quick", 1)
+    with pytest.raises(TrainingError, match=r"learning_rat is no parameter, did you mean learn"):
+        model_params(EnsembleParams(lgb={"learning_rat": 0.1}), "quick", 1)
     with pytest.raises(TrainingError, match="2 … 256 is allowed, None came"):
         model_params(EnsembleParams(rf={"max_leaf_nodes": None}), "full", 1)
-    with pytest.raises(TrainingError, match="xgb_params: objective cannot be changed"):
+    with pytest.raises(TrainingError, match=r"xgb_params\.objective cannot be changed"):
         model_params(EnsembleParams(xgb={"objective": "x"}), "quick", 1)
 
 
