@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 _SETTINGS_SECTIONS = {
-    "broker.client", "broker.simulator", "ml.features", "ml.predictors", "ml.training",
+    "broker.client", "broker.simulator", "ml.features", "ml.hub", "ml.predictors", "ml.training",
     "trading", "trading.decision",
 }  # fmt: skip
 
@@ -24,11 +24,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ml": {"ml.predictors"},
     "ml.features": {"market"},
     "ml.predictors": {"market", "ml.features"},
+    "ml.hub": {"market", "ml.features", "ml.predictors"},
     "trading.decision": {"market"},
     "trading.execution": {"market", "broker.contract", "trading.decision"},
     "trading": {
         "market", "broker.contract", "broker.native", "broker.simulator", "broker.client",
-        "mt5api", "ml.features", "ml.predictors", "trading.decision", "trading.execution",
+        "mt5api", "ml.features", "ml.predictors", "ml.hub", "trading.decision", "trading.execution",
     },
 }  # fmt: skip
 MAY_IMPORT["backtest"] = MAY_IMPORT["trading"] | {"trading"}
@@ -40,12 +41,13 @@ DOORS = {
     "trading.cli", "trading.command_line",
     "trading.doctor_command", "trading.live_command", "trading.paper_command",
     "backtest.run", "ml.train", "mt5api.__main__",
+    "ml.hub.door", "ml.local_hub", "ml.r2_hub", "ml.hf_hub",
 }  # fmt: skip
 
 # What would let a file run code when it is loaded.
 UNPICKLERS = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
 TRAINING_LIBRARIES = {"sklearn", "xgboost", "lightgbm", "skl2onnx", "onnxmltools", "optuna"}
-TRADING_HOST = ("market", "broker", "mt5api", "trading", "ml.features", "ml.predictors")
+TRADING_HOST = ("market", "broker", "mt5api", "trading", "ml.features", "ml.predictors", "ml.hub")
 
 
 def _modules() -> list[tuple[str, Path]]:

@@ -1,0 +1,17 @@
+"""Releases of models in Hugging Face: `python ml/hf_hub.py --push|--pull|--list …`."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit status."""
+    from ml.hub import door
+
+    return door.main("huggingface", "a Hugging Face repository", argv)
+
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    raise SystemExit(main())
