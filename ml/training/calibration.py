@@ -48,19 +48,19 @@ def fit_table(probability: Float32s, hit: NDArray[np.bool_], bins: int = BINS) -
 def fit_tables(
     probabilities: NDArray[np.float32], label: NDArray[np.int8], bins: int = BINS
 ) -> list[list[Table]]:
-    """Tables [model][class] for base probabilities (n, 3 models, 3 classes)."""
+    """Tables [model][class] for base probabilities (n, models, 3 classes)."""
     return [
         [fit_table(probabilities[:, model, each], label == each, bins) for each in range(3)]
-        for model in range(3)
+        for model in range(probabilities.shape[1])
     ]
 
 
 def calibrated(tables: list[list[Table]], probabilities: NDArray[np.floating]) -> Float64s:
-    """Reference in float64: tables applied and each model's row divided by its sum; (n, 3, 3)."""
+    """Reference in float64: tables applied, each model's row divided by its sum; (n, models, 3)."""
     values = np.empty(probabilities.shape)
-    for model in range(3):
-        for each in range(3):
-            values[:, model, each] = tables[model][each].apply(probabilities[:, model, each])
+    for model, by_class in enumerate(tables):
+        for each, table in enumerate(by_class):
+            values[:, model, each] = table.apply(probabilities[:, model, each])
     return np.asarray(values / values.sum(axis=2, keepdims=True))
 
 

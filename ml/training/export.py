@@ -1,11 +1,13 @@
 """One ONNX graph for the calibrated ensemble, of plain operators.
 
+For m models (rf, xgb, lgb and perhaps et) of three classes:
+
 features float32 (n, k)
-→ three TreeEnsembleClassifiers                         base probabilities, float32 (n, 9)
-→ one TreeEnsembleRegressor of nine binary searches      each value's segment: x0, y0, slope
-→ y0 + slope · (x − x0) in float64, divided by each model's sum   model_probabilities (n, 3, 3)
-→ mean of the three models                               probabilities (n, 3)
-→ the largest class, BUY +1, SELL −1, HOLD or a tie 0    votes int8 (n, 3)
+→ m TreeEnsembleClassifiers                              base probabilities, float32 (n, 3m)
+→ one TreeEnsembleRegressor of 3m binary searches        each value's segment: x0, y0, slope
+→ y0 + slope · (x − x0) in float64, divided by each model's sum   model_probabilities (n, m, 3)
+→ mean of the models                                     probabilities (n, 3)
+→ the vote of the largest class, 0 for a tie             votes int8 (n, m)
 
 Sums are written as additions, in a fixed order, so that a row's bits do not depend on the batch.
 """
@@ -16,30 +18,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.training.calibration import Table
+from ml.training.classes import SIGNAL, ThreeClasses
 from ml.training.trees import OPSET
 
 _IR_VERSION = 9
 
 
 def base_graph(nodes: list[Any], n_features: int) -> bytes:
-    """The three models alone: output `base` (n, 9) float32, rf, xgb, lgb by class."""
+    """The m models alone: output `base` (n, 3m) float32, model by class."""
     from onnx import TensorProto, helper
 
-    output = helper.make_tensor_value_info("base", TensorProto.FLOAT, [None, 9])
+    output = helper.make_tensor_value_info("base", TensorProto.FLOAT, [None, 3 * len(nodes)])
     return _model(_base_nodes(nodes), [], [output], n_features)
 
 
-def ensemble_graph(nodes: list[Any], tables: list[list[Table]], n_features: int) -> bytes:
+def ensemble_graph(
+    nodes: list[Any],
+    tables: list[list[Table]],
+    n_features: int,
+    classes: ThreeClasses = SIGNAL,
+) -> bytes:
     """The whole ensemble, deterministic: equal models and tables give equal bytes."""
     from onnx import TensorProto, helper
 
+    count = len(nodes)
     outputs = [
         helper.make_tensor_value_info("probabilities", TensorProto.DOUBLE, [None, 3]),
-        helper.make_tensor_value_info("model_probabilities", TensorProto.DOUBLE, [None, 3, 3]),
-        helper.make_tensor_value_info("votes", TensorProto.INT8, [None, 3]),
+        helper.make_tensor_value_info("model_probabilities", TensorProto.DOUBLE, [None, count, 3]),
+        helper.make_tensor_value_info("votes", TensorProto.INT8, [None, count]),
     ]
-    steps = [*_base_nodes(nodes), _calibration_node(tables), *_arithmetic_nodes()]
-    return _model(steps, _constants(), outputs, n_features)
+    steps = [*_base_nodes(nodes), _calibration_node(tables), *_arithmetic_nodes(count, classes)]
+    return _model(steps, _constants(count), outputs, n_features)
 
 
 def _model(nodes: list[Any], constants: list[Any], outputs: list[Any], n_features: int) -> bytes:
@@ -69,7 +78,7 @@ def _base_nodes(nodes: list[Any]) -> list[Any]:
 
 
 def _calibration_node(tables: list[list[Table]]) -> Any:
-    """Nine binary searches as trees: tree i looks at value i and gives targets 3i … 3i+2."""
+    """Binary searches as trees: tree i looks at value i and gives targets 3i … 3i+2."""
     from onnx import helper
 
     nodes: dict[str, Any] = {key: [] for key in _NODE_KEYS}
@@ -77,7 +86,7 @@ def _calibration_node(tables: list[list[Table]]) -> Any:
         _add_tree(nodes, tree, table)
     return helper.make_node(
         "TreeEnsembleRegressor", ["base"], ["segments"], domain="ai.onnx.ml", name="calibration",
-        n_targets=27, aggregate_function="SUM", post_transform="NONE", **nodes,
+        n_targets=9 * len(tables), aggregate_function="SUM", post_transform="NONE", **nodes,
     )  # fmt: skip
 
 
@@ -127,15 +136,14 @@ def _add_tree(nodes: dict[str, list[Any]], tree: int, table: Table) -> None:
     add(0, len(parts) - 1)
 
 
-def _arithmetic_nodes() -> list[Any]:
+def _arithmetic_nodes(count: int, classes: ThreeClasses) -> list[Any]:
     from onnx import TensorProto, helper
 
-    double, int8 = TensorProto.DOUBLE, TensorProto.INT8
     node = helper.make_node
     return [
-        node("Cast", ["base"], ["x"], to=double),
+        node("Cast", ["base"], ["x"], to=TensorProto.DOUBLE),
         node("Reshape", ["segments", "by_value"], ["segment_rows"]),
-        node("Cast", ["segment_rows"], ["segment"], to=double),
+        node("Cast", ["segment_rows"], ["segment"], to=TensorProto.DOUBLE),
         *(node("Gather", ["segment", f"i{i}"], [name], axis=2)
           for i, name in enumerate(("x0", "y0", "slope"))),
         node("Sub", ["x", "x0"], ["beyond"]),
@@ -148,39 +156,66 @@ def _arithmetic_nodes() -> list[Any]:
         node("Unsqueeze", ["sum", "axis2"], ["sums"]),
         node("Div", ["value", "sums"], ["model_probabilities"]),
         *(node("Gather", ["model_probabilities", f"i{i}"], [f"model{i}"], axis=1)
-          for i in range(3)),
-        node("Add", ["model0", "model1"], ["models01"]),
-        node("Add", ["models01", "model2"], ["models"]),
-        node("Div", ["models", "three"], ["probabilities"]),
+          for i in range(count)),
+        *_mean_nodes(node, count),
         *(node("Gather", ["model_probabilities", f"i{i}"], [f"p{i}"], axis=2) for i in range(3)),
-        *_vote_nodes(node, int8),
+        *_vote_nodes(node, classes),
     ]  # fmt: skip
 
 
-def _vote_nodes(node: Any, int8: int) -> list[Any]:
-    """BUY only if above both others, SELL likewise; the difference is the side."""
+def _mean_nodes(node: Any, count: int) -> list[Any]:
+    """Model by model from the left, then divided by their number."""
+    sums = ["model0"]
+    steps = []
+    for i in range(1, count):
+        sums.append("models" if i == count - 1 else "models" + "".join(map(str, range(i + 1))))
+        steps.append(node("Add", [sums[-2], f"model{i}"], [sums[-1]]))
+    return [*steps, node("Div", [sums[-1], _COUNTS[count]], ["probabilities"])]
+
+
+def _vote_nodes(node: Any, classes: ThreeClasses) -> list[Any]:
+    """An acting class only if above both others; its code, else 0."""
+    from onnx import TensorProto
+
+    first, second, rest = *classes.acting, classes.rest
+    one, other, none = (classes.names[each].lower() for each in (first, second, rest))
     return [
-        node("Greater", ["p0", "p1"], ["buy_over_sell"]),
-        node("Greater", ["p1", "p0"], ["sell_over_buy"]),
-        node("Greater", ["p0", "p2"], ["buy_over_hold"]),
-        node("Greater", ["p1", "p2"], ["sell_over_hold"]),
-        node("And", ["buy_over_sell", "buy_over_hold"], ["is_buy"]),
-        node("And", ["sell_over_buy", "sell_over_hold"], ["is_sell"]),
-        node("Cast", ["is_buy"], ["buys"], to=1),
-        node("Cast", ["is_sell"], ["sells"], to=1),
-        node("Sub", ["buys", "sells"], ["sides"]),
-        node("Cast", ["sides"], ["votes"], to=int8),
+        node("Greater", [f"p{first}", f"p{second}"], [f"{one}_over_{other}"]),
+        node("Greater", [f"p{second}", f"p{first}"], [f"{other}_over_{one}"]),
+        node("Greater", [f"p{first}", f"p{rest}"], [f"{one}_over_{none}"]),
+        node("Greater", [f"p{second}", f"p{rest}"], [f"{other}_over_{none}"]),
+        node("And", [f"{one}_over_{other}", f"{one}_over_{none}"], [f"is_{one}"]),
+        node("And", [f"{other}_over_{one}", f"{other}_over_{none}"], [f"is_{other}"]),
+        node("Cast", [f"is_{one}"], [f"{one}s"], to=TensorProto.FLOAT),
+        node("Cast", [f"is_{other}"], [f"{other}s"], to=TensorProto.FLOAT),
+        *_joined_votes(node, f"{one}s", f"{other}s", classes),
+        node("Cast", ["sides"], ["votes"], to=TensorProto.INT8),
     ]
 
 
-def _constants() -> list[Any]:
+def _joined_votes(node: Any, one: str, other: str, classes: ThreeClasses) -> list[Any]:
+    """`one` − `other` for the votes +1 and −1, `one` + 2 · `other` for 1 and 2."""
+    match tuple(classes.votes[each] for each in classes.acting):
+        case (1, -1):
+            return [node("Sub", [one, other], ["sides"])]
+        case (1, 2):
+            twice = node("Add", [other, other], [f"{other}_twice"])
+            return [twice, node("Add", [one, f"{other}_twice"], ["sides"])]
+        case codes:
+            raise ValueError(f"votes: +1 and −1, or 1 and 2, are allowed, {codes} came")
+
+
+_COUNTS = {2: "two", 3: "three", 4: "four"}
+
+
+def _constants(count: int) -> list[Any]:
     from onnx import numpy_helper
 
     values = {
-        "by_value": np.array([-1, 9, 3], dtype=np.int64),
-        "by_model": np.array([-1, 3, 3], dtype=np.int64),
+        "by_value": np.array([-1, 3 * count, 3], dtype=np.int64),
+        "by_model": np.array([-1, count, 3], dtype=np.int64),
         "axis2": np.array([2], dtype=np.int64),
-        "three": np.array(3.0, dtype=np.float64),
-        **{f"i{i}": np.array(i, dtype=np.int64) for i in range(3)},
+        _COUNTS[count]: np.array(count, dtype=np.float64),
+        **{f"i{i}": np.array(i, dtype=np.int64) for i in range(max(count, 3))},
     }
     return [numpy_helper.from_array(value, name) for name, value in values.items()]

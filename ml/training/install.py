@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ml.features.settings import FeatureSettings
 from ml.predictors.compat import (
     FileStamp,
     Manifest,
@@ -22,38 +21,42 @@ from ml.predictors.compat import (
     ModelError,
     read_manifest,
 )
-from ml.predictors.ensemble import EnsemblePredictor
-from ml.predictors.settings import ModelPaths
+from ml.predictors.settings import ModelFiles
 
 
 def install_model(
-    paths: ModelPaths,
+    files: ModelFiles,
     graph: bytes,
     metadata: dict[str, Any],
     entry_of: Callable[[FileStamp, FileStamp], ModelEntry],
-    features: FeatureSettings,
+    load: Callable[[ModelFiles], object],
 ) -> ModelEntry:
     """Writes graph, metadata and manifest; `entry_of(graph stamp, metadata stamp)` is the entry.
 
-    Raises what the predictor raises if the new files cannot be loaded; the old ones then stay.
+    `load` opens the new files as their predictor does. What it raises goes on; the old files then
+    stay.
     """
-    for target in (paths.graph, paths.metadata, paths.manifest):
+    for target in (files.graph, files.metadata, files.manifest):
         target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=paths.graph.parent))
+    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=files.graph.parent))
     try:
-        new = paths.in_folder(folder)
+        new = ModelFiles(*(folder / each.name for each in _paths(files)))
         _write(new.graph, graph)
         _write(new.metadata, (json.dumps(metadata, indent=2) + "\n").encode())
         entry = entry_of(FileStamp.of(new.graph), FileStamp.of(new.metadata))
-        models = {**_other_models(paths.manifest), paths.graph.name: entry}
+        models = {**_other_models(files.manifest), files.graph.name: entry}
         _write(new.manifest, Manifest(models=models).text().encode())
-        EnsemblePredictor(new, features).load()
-        new.graph.replace(paths.graph)
-        new.metadata.replace(paths.metadata)
-        new.manifest.replace(paths.manifest)
+        load(new)
+        for made, target in zip(_paths(new), _paths(files), strict=True):
+            made.replace(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return entry
+
+
+def _paths(files: ModelFiles) -> tuple[Path, Path, Path]:
+    """In the order in which they are moved."""
+    return files.graph, files.metadata, files.manifest
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from market.bars import Float64s
 from ml.predictors.session import open_session, run_rows
 from ml.training.calibration import Table, calibrated
-from ml.training.labels import HOLD
+from ml.training.classes import SIGNAL, ThreeClasses
 from ml.training.models import BaseModels
 
 TIE = 1e-6
@@ -40,29 +40,34 @@ class ParityReport:
         return asdict(self)
 
 
-def top_class(probabilities: Float64s) -> NDArray[np.int8]:
-    """BUY or SELL where it is above both others, else HOLD; classes on the last axis."""
-    buy, sell, hold = (probabilities[..., each] for each in range(3))
-    side = np.where((sell > buy) & (sell > hold), 1, HOLD)
-    return np.where((buy > sell) & (buy > hold), 0, side).astype(np.int8)
+def top_class(probabilities: Float64s, classes: ThreeClasses = SIGNAL) -> NDArray[np.int8]:
+    """The class above both others; a tie is the class that does nothing. Classes: last axis."""
+    first, second = classes.acting
+    one, other, rest = (probabilities[..., each] for each in (first, second, classes.rest))
+    called = np.where((other > one) & (other > rest), second, classes.rest)
+    return np.where((one > other) & (one > rest), first, called).astype(np.int8)
 
 
 def native_probabilities(models: BaseModels, rows: NDArray[np.float32]) -> Float64s:
-    """What the libraries themselves say: (n, 3 models, 3 classes), float64."""
-    each = [model.predict_proba(rows) for model in (models.rf, models.xgb, models.lgb)]
+    """What the libraries themselves say: (n, models, 3 classes), float64."""
+    each = [model.predict_proba(rows) for model in models.by_name.values()]
     return np.stack(each, axis=1).astype(np.float64)
 
 
 def compare(
-    graph: bytes, models: BaseModels, tables: list[list[Table]], rows: NDArray[np.float32]
+    graph: bytes,
+    models: BaseModels,
+    tables: list[list[Table]],
+    rows: NDArray[np.float32],
+    classes: ThreeClasses = SIGNAL,
 ) -> ParityReport:
     """Runs graph and reference over rows; raises `ParityError` if a class differs beyond a tie."""
     probabilities, by_model, votes = run_rows(open_session(graph), rows)
     expected = calibrated(tables, native_probabilities(models, rows))
     mean = expected.mean(axis=1)
-    class_flips, class_ties = _flips(top_class(probabilities), mean)
-    voted = np.where(votes == 0, HOLD, np.where(votes > 0, 0, 1))
-    vote_flips, vote_ties = _flips(voted, expected)
+    class_flips, class_ties = _flips(top_class(probabilities, classes), mean, classes)
+    voted = (votes[..., None] == np.array(classes.votes)).argmax(axis=-1)
+    vote_flips, vote_ties = _flips(voted, expected, classes)
     difference = max(np.abs(probabilities - mean).max(), np.abs(by_model - expected).max())
     report = ParityReport(
         len(rows), float(difference), class_flips, class_ties, vote_flips, vote_ties
@@ -71,11 +76,11 @@ def compare(
     return report
 
 
-def _flips(got: NDArray[Any], expected: Float64s) -> tuple[int, int]:
+def _flips(got: NDArray[Any], expected: Float64s, classes: ThreeClasses) -> tuple[int, int]:
     """(classes that differ beyond a tie, rows whose reference is a tie)."""
     ordered = np.sort(expected, axis=-1)
     tie = ordered[..., 2] - ordered[..., 1] <= TIE
-    differs = got != top_class(expected)
+    differs = got != top_class(expected, classes)
     return int((differs & ~tie).sum()), int(tie.sum())
 
 

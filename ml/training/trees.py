@@ -25,15 +25,11 @@ def floor_float32(value: Float64s) -> Float64s:
 
 
 def tree_nodes(models: BaseModels, n_features: int) -> list[Any]:
-    """One `TreeEnsembleClassifier` node each for rf, xgb and lgb, inputs and outputs unset."""
-    return [
-        _forest_node(models.rf, n_features),
-        _xgb_node(models.xgb, n_features),
-        _lgb_node(models.lgb, n_features),
-    ]
+    """One `TreeEnsembleClassifier` node for each model, inputs and outputs unset."""
+    return [_NODE_OF[name](name, model, n_features) for name, model in models.by_name.items()]
 
 
-def _forest_node(forest: Any, n_features: int) -> Any:
+def _forest_node(name: str, forest: Any, n_features: int) -> Any:
     from skl2onnx import to_onnx
 
     for tree in forest.estimators_:
@@ -41,17 +37,17 @@ def _forest_node(forest: Any, n_features: int) -> Any:
         inner[:] = floor_float32(inner)
     sample: NDArray[np.float32] = np.zeros((1, n_features), dtype=np.float32)
     model = to_onnx(forest, sample, options={"zipmap": False}, target_opset=OPSET)
-    return _tree_node(model, "rf")
+    return _tree_node(model, name)
 
 
-def _xgb_node(classifier: Any, n_features: int) -> Any:
+def _xgb_node(name: str, classifier: Any, n_features: int) -> Any:
     from onnxmltools import convert_xgboost
 
     model = convert_xgboost(classifier, initial_types=_float_input(n_features), target_opset=15)
-    return _tree_node(model, "xgb")
+    return _tree_node(model, name)
 
 
-def _lgb_node(classifier: Any, n_features: int) -> Any:
+def _lgb_node(name: str, classifier: Any, n_features: int) -> Any:
     from lightgbm import Booster
     from onnxmltools import convert_lightgbm
 
@@ -60,7 +56,10 @@ def _lgb_node(classifier: Any, n_features: int) -> Any:
     model = convert_lightgbm(
         booster, initial_types=_float_input(n_features), zipmap=False, target_opset=15
     )
-    return _tree_node(model, "lgb")
+    return _tree_node(model, name)
+
+
+_NODE_OF = {"rf": _forest_node, "xgb": _xgb_node, "lgb": _lgb_node, "et": _forest_node}
 
 
 def float32_thresholds(model_text: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 from market.bars import Bars
 from market.timeframe import Timeframe
 from ml.predictors.compat import FileStamp, ModelEntry, ModelError, read_manifest
-from ml.predictors.settings import ModelPaths
+from ml.predictors.ensemble import EnsemblePredictor
+from ml.predictors.settings import ModelFiles, ModelPaths
 from ml.train import main
 from ml.training.install import install_model
 from ml.training.models import TrainingError
@@ -89,6 +90,12 @@ def test_a_crash_in_training_leaves_the_old_model_whole(trained: Trained) -> Non
     assert contents(trained.paths) == before
 
 
+def load(new: ModelFiles) -> object:
+    """As a daemon would; another symbol's model is only read."""
+    paths = ModelPaths().in_folder(new.graph.parent)
+    return EnsemblePredictor(paths).load() if "btcusd" in new.graph.name else new.graph.read_bytes()
+
+
 def test_a_model_that_cannot_be_loaded_is_not_installed(trained: Trained) -> None:
     before = contents(trained.paths)
     entry = json.loads(trained.paths.manifest.read_text())["models"]
@@ -98,8 +105,7 @@ def test_a_model_that_cannot_be_loaded_is_not_installed(trained: Trained) -> Non
         return ModelEntry.model_validate(wrong | {"graph": graph, "metadata": metadata})
 
     with pytest.raises(ModelError, match="feature hash"):
-        install_model(trained.paths, before[trained.paths.graph.name], {}, entry_of,
-                      trained.task.features)  # fmt: skip
+        install_model(trained.paths.signal, before[trained.paths.graph.name], {}, entry_of, load)
     assert contents(trained.paths) == before
 
 
@@ -112,7 +118,7 @@ def test_installing_keeps_the_entries_of_other_models(trained: Trained, tmp_path
         return entry.model_copy(update={"graph": graph, "metadata": metadata})
 
     for symbol in ("BTCUSD", "XAUUSD"):
-        install_model(paths.for_symbol(symbol), graph, {}, entry_of, trained.task.features)
+        install_model(paths.for_symbol(symbol).signal, graph, {}, entry_of, load)
     assert sorted(read_manifest(paths.manifest).models) == [
         "ensemble_btcusd-live.onnx", "ensemble_xauusd-live.onnx",
     ]  # fmt: skip
