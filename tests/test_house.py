@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }  # fmt: skip
 MAY_IMPORT["backtest"] = MAY_IMPORT["trading"] | {"trading"}
 MAY_IMPORT["ml.training"] = MAY_IMPORT["backtest"] | {"backtest", "ml"}
+MAY_IMPORT["ml.tune"] = MAY_IMPORT["ml.training"] | {"ml.training"}
 MAY_IMPORT["settings"] = {"market", *_SETTINGS_SECTIONS}
 
 # Modules that read a command line: doors, wherever they live. They may import everything.
@@ -41,12 +42,13 @@ DOORS = {
     "trading.cli", "trading.command_line",
     "trading.doctor_command", "trading.live_command", "trading.paper_command",
     "backtest.run", "ml.train", "mt5api.__main__",
+    "ml.calibration_check", "ml.shap_analysis", "ml.tune.hyperparams", "ml.tune.position",
     "ml.hub.door", "ml.local_hub", "ml.r2_hub", "ml.hf_hub",
 }  # fmt: skip
 
 # What would let a file run code when it is loaded.
 UNPICKLERS = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
-TRAINING_LIBRARIES = {"sklearn", "xgboost", "lightgbm", "skl2onnx", "onnxmltools", "optuna"}
+TRAINING_LIBRARIES = {"sklearn", "xgboost", "lightgbm", "skl2onnx", "onnxmltools", "optuna", "shap"}
 TRADING_HOST = ("market", "broker", "mt5api", "trading", "ml.features", "ml.predictors", "ml.hub")
 
 
