@@ -92,7 +92,7 @@ class RowReader:
         self._columns = tuple(column.data for column in columns)
         self._missing = forecasts.missing.data
         self._probabilities = tuple(column.data for column in forecasts.probabilities.T)
-        self._votes = tuple(column.data for column in forecasts.votes.T)
+        self._votes = forecasts.votes
 
     def close_ms(self, i: int) -> int:
         """The close of decided bar i."""
@@ -111,8 +111,7 @@ class RowReader:
         if self._missing[i] >= 0:
             return None
         buy, sell, hold = self._probabilities
-        rf, xgb, lgb = self._votes
-        return Forecast(buy[i], sell[i], hold[i], (rf[i], xgb[i], lgb[i]))
+        return Forecast(buy[i], sell[i], hold[i], tuple(self._votes[i].tolist()))
 
 
 def decided_bars(

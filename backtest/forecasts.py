@@ -80,7 +80,8 @@ def _read(file: Path, rows: int) -> _Kept | None:
             kept = _Kept(*(stored[name] for name in _KEPT))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    return kept if kept.probabilities.shape == kept.votes.shape == (rows, 3) else None
+    whole = kept.probabilities.shape == (rows, 3) and kept.votes.shape[:1] == (rows,)
+    return kept if whole and kept.votes.ndim == 2 else None
 
 
 def _write(file: Path, kept: _Kept) -> None:

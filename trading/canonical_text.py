@@ -37,10 +37,9 @@ def denial(d: Denial) -> str:
 def forecast(f: Forecast | None) -> str:
     if f is None:
         return "null"
-    rf, xgb, lgb = f.votes
     return (
         f'{{"p_buy":{f.p_buy!r},"p_hold":{f.p_hold!r},"p_sell":{f.p_sell!r},'
-        f'"votes":[{rf},{xgb},{lgb}]}}'
+        f'"votes":[{",".join(map(str, f.votes))}]}}'
     )
 
 

@@ -11,9 +11,15 @@ from market.bars import Float64s, Int64s
 from trading.decision.records import Forecast
 from trading.decision.signal import SignalColumns, read_signal
 
+# rf, xgb, lgb; some ensembles have a fourth.
+MODELS = 3
+
 
 class Predicted(Protocol):
-    """What a predictor answers: (n, 3) probabilities as BUY, SELL, HOLD, and votes +1, −1, 0."""
+    """What an ensemble answers: (n, 3) probabilities of its classes, (n, models) votes.
+
+    The signal model's classes are BUY, SELL, HOLD, its votes +1, −1, 0.
+    """
 
     @property
     def probabilities(self) -> Float64s: ...
@@ -56,8 +62,7 @@ class ForecastColumns:
         if self.missing[i] >= 0:
             return None
         p_buy, p_sell, p_hold = self.probabilities[i].tolist()
-        rf, xgb, lgb = self.votes[i].tolist()
-        return Forecast(p_buy, p_sell, p_hold, (rf, xgb, lgb))
+        return Forecast(p_buy, p_sell, p_hold, tuple(self.votes[i].tolist()))
 
     def rows(self, first: int, last: int) -> "ForecastColumns":
         """Rows first … last − 1."""
@@ -89,11 +94,12 @@ def forecast_columns(
     finite = np.isfinite(features)
     missing = np.where(finite.all(axis=1), -1, (~finite).argmax(axis=1)).astype(np.int16)
     probabilities = np.full((len(features), 3), np.nan)
-    votes = np.zeros((len(features), 3), dtype=np.int8)
+    votes = np.zeros((len(features), MODELS), dtype=np.int8)
     complete = missing < 0
     if complete.any():
         predicted = predict(features[complete])
         probabilities[complete] = predicted.probabilities
+        votes = np.zeros((len(features), predicted.votes.shape[1]), dtype=np.int8)
         votes[complete] = predicted.votes
     return columns_of(open_ms, probabilities, votes, missing, tuple(feature_names))
 

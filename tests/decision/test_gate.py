@@ -28,11 +28,12 @@ def refused(now: DecisionInput, settings: DecisionSettings = QUANTILE) -> set[st
         ((1, 1, 1), Side.BUY, 3), ((1, 1, 0), Side.BUY, 2), ((1, 1, -1), Side.BUY, 2),
         ((-1, -1, 0), Side.SELL, 2), ((1, 0, 0), Side.NONE, 1), ((1, -1, 0), Side.NONE, 1),
         ((0, 0, 0), Side.NONE, 0),
+        ((1, 1, -1, 0), Side.BUY, 2),
+        ((1, 1, -1, -1), Side.NONE, 2),
+        ((0, -1, -1, -1), Side.SELL, 3),
     ],
 )  # fmt: skip
-def test_side_is_the_majority_of_votes(
-    votes: tuple[int, int, int], side: Side, agreeing: int
-) -> None:
+def test_side_is_the_majority_of_votes(votes: tuple[int, ...], side: Side, agreeing: int) -> None:
     verdict = gate.judge(make_input(forecast=Forecast(0.4, 0.4, 0.2, votes)), QUANTILE)
     assert (verdict.side, verdict.agreeing) == (side, agreeing)
 

@@ -23,13 +23,13 @@ class Forecast:
     """What the signal model says of one closed bar.
 
     Probabilities are the calibrated ensemble's; `votes` holds each model's own side
-    (rf, xgb, lgb as +1, 0, −1).
+    (rf, xgb, lgb and, where it was trained, a fourth, as +1, 0, −1).
     """
 
     p_buy: float
     p_sell: float
     p_hold: float
-    votes: tuple[int, int, int]
+    votes: tuple[int, ...]
 
 
 @quick
@@ -46,13 +46,13 @@ class StopForecast:
 class ExitForecast:
     """What the position model says of one open trade at one close.
 
-    `votes`: each model's own class (rf, xgb, lgb): 0 HOLD (and a tie), 1 EXIT, 2 ADD.
+    `votes`: each model's own class: 0 HOLD (and a tie), 1 EXIT, 2 ADD.
     """
 
     p_hold: float
     p_exit: float
     p_add: float
-    votes: tuple[int, int, int]
+    votes: tuple[int, ...]
 
 
 @quick

@@ -28,10 +28,14 @@ class SignalColumns:
 
 
 def read_signal(probabilities: Float64s, votes: NDArray[np.int8]) -> SignalColumns:
-    """Row by row; `probabilities` is (n, 3) as BUY, SELL, HOLD, `votes` (n, 3) of +1, −1, 0."""
+    """Row by row; `probabilities` is (n, 3) as BUY, SELL, HOLD, `votes` (n, models) of +1, −1, 0.
+
+    Two models must agree, and more of them than speak for the other side.
+    """
     p_buy, p_sell = probabilities[:, 0], probabilities[:, 1]
     buys, sells = (votes > 0).sum(axis=1), (votes < 0).sum(axis=1)
-    side = np.where(buys >= MAJORITY, 1, np.where(sells >= MAJORITY, -1, 0)).astype(np.int8)
+    buy, sell = (buys >= MAJORITY) & (buys > sells), (sells >= MAJORITY) & (sells > buys)
+    side = (buy.astype(np.int8) - sell.astype(np.int8)).astype(np.int8)
     toward_buy = p_buy - p_sell
     ranked = np.sort(probabilities, axis=1)
     return SignalColumns(
