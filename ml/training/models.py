@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.bars import Float64s
-from ml.training.params import EXTRA_TREES, FIXED, positional, problems
+from ml.training.params import EXTRA_TREES, FIXED, constraint_problems, positional, problems
 
 THREADS = 2
 Profile = Literal["quick", "full"]
@@ -119,15 +119,21 @@ def fit_models(
     require_classes(label, classes)
     estimators = _estimators()
     fitted = {}
+    require_constraints(params, feature_names)
     for name, given in params.items():
-        for problem in problems(name, given, feature_names):
-            raise TrainingError(f"{name}_params.{problem}")
         try:
             made = estimators[name](**_fixed(name), **positional(given, feature_names))
             fitted[name] = _fit(name, made, rows, label, weight, earlier)
         except (TypeError, ValueError) as error:
             raise TrainingError(f"{name}_params: {_first_line(error)}") from error
     return BaseModels(**fitted)
+
+
+def require_constraints(params: dict[str, dict[str, Any]], feature_names: Sequence[str]) -> None:
+    """Refuses constraints on features that the models do not see, with near names."""
+    for name, given in params.items():
+        for problem in constraint_problems(given, feature_names):
+            raise TrainingError(f"{name}_params.{problem}")
 
 
 def require_classes(label: NDArray[np.int8], classes: Sequence[str]) -> None:
@@ -151,14 +157,22 @@ def _fit(
 ) -> Any:
     before = None if earlier is None else getattr(earlier, name)
     if before is None:
-        return model.fit(rows, label, sample_weight=weight)
+        model.fit(rows, label, sample_weight=weight)
+    elif name == "xgb":
+        model.fit(rows, label, sample_weight=weight, xgb_model=before)
+    elif name == "lgb":
+        model.fit(rows, label, sample_weight=weight, init_model=before)
+    else:
+        model = _grown_forest(before, model).fit(rows, label, sample_weight=weight)
     if name == "xgb":
-        return model.fit(rows, label, sample_weight=weight, xgb_model=before.get_booster())
-    if name == "lgb":
-        return model.fit(rows, label, sample_weight=weight, init_model=before.booster_)
-    before.set_params(**model.get_params() | {"warm_start": True})
-    before.n_estimators = len(before.estimators_) + model.n_estimators
-    return before.fit(rows, label, sample_weight=weight)
+        model.set_params(device="cpu")  # it is asked with rows in main memory from here on
+    return model
+
+
+def _grown_forest(before: Any, model: Any) -> Any:
+    """The earlier forest, set to fit as many trees more as `model` has."""
+    trees = len(before.estimators_) + model.n_estimators
+    return before.set_params(**{**model.get_params(), "n_estimators": trees, "warm_start": True})
 
 
 def _fixed(name: str) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def problems(
     found = [_name_problem(model, name) for name in params]
     found += _booster_problems(params) if model == "xgb" else []
     found += _leaf_problems(params) if model in ("rf", EXTRA_TREES) else []
-    found += _constraint_problems(params, features)
+    found += constraint_problems(params, features)
     return [each for each in found if each]
 
 
@@ -106,7 +106,8 @@ def _leaf_problems(params: dict[str, Any]) -> list[str]:
     ]
 
 
-def _constraint_problems(params: dict[str, Any], features: Sequence[str] | None) -> list[str]:
+def constraint_problems(params: dict[str, Any], features: Sequence[str] | None) -> list[str]:
+    """What is wrong with monotone and interaction constraints, in words."""
     ways = params.get("monotone_constraints", {})
     groups = params.get("interaction_constraints", [])
     if not isinstance(ways, dict) or any(way not in (-1, 0, 1) for way in ways.values()):

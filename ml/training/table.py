@@ -1,6 +1,6 @@
 """The training table: one row per bar that has all features and a whole label."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,13 @@ class TrainingTable:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def only(self, which: NDArray[np.bool_]) -> "TrainingTable":
+        """The rows that are marked; the counts of bars stay those of the whole history."""
+        return replace(
+            self, rows=self.rows[which], label=self.label[which], bar=self.bar[which],
+            end_bar=self.end_bar[which], open_ms=self.open_ms[which],
+        )  # fmt: skip
 
     def weights(self, rows: Int64s, half_life_days: float) -> Float64s:
         """Uniqueness × recency × class balance among these rows only, mean 1."""

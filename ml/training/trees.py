@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.bars import Float64s
+from ml.training.dart import as_plain_trees, is_dart
 from ml.training.models import BaseModels, TrainingError
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
@@ -43,6 +44,7 @@ def _forest_node(name: str, forest: Any, n_features: int) -> Any:
 def _xgb_node(name: str, classifier: Any, n_features: int) -> Any:
     from onnxmltools import convert_xgboost
 
+    classifier = as_plain_trees(classifier) if is_dart(classifier) else classifier
     model = convert_xgboost(classifier, initial_types=_float_input(n_features), target_opset=15)
     return _tree_node(model, name)
 

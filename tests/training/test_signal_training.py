@@ -25,7 +25,8 @@ from tests.training.tables import DAY_MS, Trained, make_task
 
 
 def contents(paths: ModelPaths) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in paths.graph.parent.iterdir()}
+    folder = paths.graph.parent
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_metadata_holds_scores_baseline_cutoff_and_hashes(trained: Trained) -> None:
@@ -105,7 +106,7 @@ def test_a_model_that_cannot_be_loaded_is_not_installed(trained: Trained) -> Non
         return ModelEntry.model_validate(wrong | {"graph": graph, "metadata": metadata})
 
     with pytest.raises(ModelError, match="feature hash"):
-        install_model(trained.paths.signal, before[trained.paths.graph.name], {}, entry_of, load)
+        install_model(trained.paths.signal, before[str(trained.paths.graph)], {}, entry_of, load)
     assert contents(trained.paths) == before
 
 
