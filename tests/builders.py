@@ -59,7 +59,7 @@ def make_input(
         volume_max=100.0, volume_step=0.01, stops_level_points=0, margin_per_lot=1000.0,
     )  # fmt: skip
     defaults: dict[str, Any] = {
-        "schema": 2,
+        "schema": 3,
         "market": MarketView(**(words | (market or {}))),
         "forecast": Forecast(0.5, 0.3, 0.2, (1, 1, 0)),
         "missing_feature": "",

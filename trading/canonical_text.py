@@ -11,15 +11,25 @@ from json.encoder import encode_basestring_ascii
 
 from trading.decision.records import (
     AccountView,
+    Add,
     Close,
+    DayState,
     Denial,
     Enter,
+    ExitForecast,
     Forecast,
+    GuardState,
+    HeldTrade,
     InstrumentView,
     Intent,
     MarketView,
+    Modify,
+    NewsEvent,
     OpenTrade,
+    Partial,
+    PropState,
     Quote,
+    StopForecast,
 )
 
 # A text as a JSON string, in ASCII.
@@ -74,29 +84,107 @@ def _terms(
     return before, after
 
 
+def guard(g: GuardState | None) -> str:
+    if g is None:
+        return "null"
+    return (
+        f'{{"day":{_day(g.day)},"prop":{_prop(g.prop)},'
+        f'"recent_net":{listed(map(repr, g.recent_net))},"trades_today":{g.trades_today},'
+        f'"week":{_day(g.week)}}}'
+    )
+
+
+def _day(d: DayState) -> str:
+    return (
+        f'{{"low_equity":{_or_null(d.low_equity)},"start_balance":{d.start_balance!r},'
+        f'"start_equity":{d.start_equity!r},"start_ms":{d.start_ms}}}'
+    )
+
+
+def _prop(p: PropState | None) -> str:
+    if p is None:
+        return "null"
+    return (
+        f'{{"best_day_profit":{p.best_day_profit!r},"day":{_day(p.day)},'
+        f'"days_traded":{p.days_traded},"highest_midnight_balance":{p.highest_midnight_balance!r},'
+        f'"initial_balance":{p.initial_balance!r},"total_profit":{p.total_profit!r}}}'
+    )
+
+
+def held_trade(h: HeldTrade, place: int) -> str:
+    return (
+        f'{{"atr_entry":{h.atr_entry!r},"bars_held":{h.bars_held},"best_price":{h.best_price!r},'
+        f'"entry_volume_lots":{h.entry_volume_lots!r},"forecast":{_exit_forecast(h.forecast)},'
+        f'"missing_feature":{quoted(h.missing_feature)},"position_id":{place}}}'
+    )
+
+
+def _exit_forecast(f: ExitForecast | None) -> str:
+    if f is None:
+        return "null"
+    return (
+        f'{{"p_add":{f.p_add!r},"p_exit":{f.p_exit!r},"p_hold":{f.p_hold!r},'
+        f'"votes":{listed(map(str, f.votes))}}}'
+    )
+
+
 def intent(of: Intent, order: dict[int, int]) -> str:
     """`order`: the place of each open position."""
-    if isinstance(of, Close):
-        return f'{{"close":{{"position_id":{order[of.position_id]},"reason":{quoted(of.reason)}}}}}'
-    if not isinstance(of, Enter):
-        raise TypeError(f"intent: Enter or Close is allowed, {type(of).__name__} came")
-    return f'{{"enter":{_enter(of)}}}'
+    if isinstance(of, Enter):
+        return f'{{"enter":{_enter(of)}}}'
+    place = order[of.position_id]
+    match of:
+        case Close():
+            return f'{{"close":{{"position_id":{place},"reason":{quoted(of.reason)}}}}}'
+        case Partial():
+            return (
+                f'{{"partial":{{"position_id":{place},"reason":{quoted(of.reason)},'
+                f'"volume_lots":{of.volume_lots!r}}}}}'
+            )
+        case Modify():
+            return (
+                f'{{"modify":{{"position_id":{place},"reason":{quoted(of.reason)},'
+                f'"sl":{of.sl!r},"tp":{of.tp!r}}}}}'
+            )
+        case Add():
+            return f'{{"add":{_add(of, place)}}}'
 
 
 def _enter(e: Enter) -> str:
     return (
-        f'{{"risk_money":{e.risk_money!r},"side":{e.side:d},"sl_distance":{e.sl_distance!r},'
-        f'"tp_distance":{e.tp_distance!r},"volume_lots":{e.volume_lots!r}}}'
+        f'{{"kelly":{_or_null(e.kelly)},"risk_money":{e.risk_money!r},'
+        f'"risk_pct":{_or_null(e.risk_pct)},"side":{e.side:d},"sl_distance":{e.sl_distance!r},'
+        f'"tp_distance":{e.tp_distance!r},"volume_lots":{e.volume_lots!r},'
+        f'"wanted_lots":{_or_null(e.wanted_lots)}}}'
+    )
+
+
+def _add(a: Add, place: int) -> str:
+    return (
+        f'{{"position_id":{place},"risk_money":{a.risk_money!r},"side":{a.side:d},'
+        f'"sl_distance":{a.sl_distance!r},"tp_distance":{a.tp_distance!r},'
+        f'"volume_lots":{a.volume_lots!r}}}'
     )
 
 
 def market(m: MarketView) -> str:
-    atr, ema200, floor = m.atr, m.ema200, m.margin_floor  # each may be NaN, which is not itself
+    # Each of these may be NaN, which is not itself; written out, as a call costs on every bar.
+    atr, ema200, floor, adx, decay = m.atr, m.ema200, m.margin_floor, m.adx, m.momentum_decay
     return (
-        f'{{"atr":{atr if atr == atr else "null"},"close":{m.close!r},"close_ms":{m.close_ms},'
+        f'{{"adx":{adx if adx == adx else "null"},"atr":{atr if atr == atr else "null"},'
+        f'"close":{m.close!r},"close_ms":{m.close_ms},'
         f'"ema200":{ema200 if ema200 == ema200 else "null"},"high":{m.high!r},"low":{m.low!r},'
-        f'"margin_floor":{floor if floor == floor else "null"},"open":{m.open!r},'
-        f'"open_ms":{m.open_ms},"spread_points":{m.spread_points},"symbol":{quoted(m.symbol)}}}'
+        f'"margin_floor":{floor if floor == floor else "null"},'
+        f'"momentum_decay":{decay if decay == decay else "null"},"open":{m.open!r},'
+        f'"open_ms":{m.open_ms},"spread_points":{m.spread_points},"symbol":{quoted(m.symbol)},'
+        f'"trending":{"true" if m.trending else "false"}}}'
+    )
+
+
+def news(event: NewsEvent) -> str:
+    return (
+        f'{{"currency":{quoted(event.currency)},"impact":{event.impact},'
+        f'"time_ms":{event.time_ms},"title":{quoted(event.title)}}}'
     )
 
 
@@ -110,6 +198,12 @@ def open_trade(t: OpenTrade, place: int) -> str:
 
 def quote(q: Quote) -> str:
     return f'{{"ask":{q.ask!r},"bid":{q.bid!r},"time_ms":{q.time_ms}}}'
+
+
+def stops(s: StopForecast | None) -> str:
+    if s is None:
+        return "null"
+    return f'{{"sl_multiplier":{s.sl_multiplier!r},"tp_multiplier":{s.tp_multiplier!r}}}'
 
 
 def words(texts: tuple[str, ...]) -> str:
@@ -131,3 +225,7 @@ def require_finite(line: str) -> str:
 
 def _word(value: float | str) -> str:
     return quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _or_null(value: float) -> str:
+    return repr(value) if value == value else "null"

@@ -1,18 +1,19 @@
 """From intents to requests, and from answers to what became of them."""
 
 import zlib
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.contract.constants import OrderType
-from broker.contract.messages import OrderRequest, TradeResult
+from broker.contract.messages import TradeResult
 from broker.contract.retcodes import RetcodeClass
 from market.rounding import price_ticks, tick_price
 from tests.builders import MONDAY_MS, make_input, make_spec
 from trading.decision.decide import decide
-from trading.decision.records import Close, Decision, Enter, OpenTrade, Quote, Side
+from trading.decision.records import Close, Decision, Enter, Intent, OpenTrade, Quote, Side
 from trading.decision.settings import DecisionSettings
 from trading.execution.plan import intent_identity, plan, stop_prices
 from trading.execution.settle import settle
@@ -20,11 +21,11 @@ from trading.execution.settle import settle
 QUOTE = Quote(MONDAY_MS + 900_000, 100_100.0, 100_114.59)
 
 
-def decision(*intents: Enter | Close) -> Decision:
+def decision(*intents: Intent) -> Decision:
     return Decision("BTCUSD", MONDAY_MS, intents, ())
 
 
-def planned(*intents: Enter | Close, **options: object) -> tuple[OrderRequest, ...]:
+def planned(*intents: Intent, **options: object) -> tuple[Any, ...]:
     return plan(
         decision(*intents), QUOTE, make_spec(), strategy_id=7719, valid_for_ms=60_000, **options  # type: ignore[arg-type]
     )  # fmt: skip

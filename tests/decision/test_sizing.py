@@ -1,14 +1,16 @@
 """How much is risked: through tick value, floored, never above what was set."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import make_input
-from trading.decision import sizing
+from trading.decision import sizing, stops
 from trading.decision.decide import decide
 from trading.decision.records import AccountView, Denial, Enter, Forecast, Quote, Side
-from trading.decision.settings import DecisionSettings, StopSettings
+from trading.decision.settings import DecisionSettings, RiskManagement, StopSettings
 
 SETTINGS = DecisionSettings()
 
@@ -25,7 +27,7 @@ def account(equity: float) -> AccountView:
 
 def test_risk_over_loss_at_the_stop_is_the_volume() -> None:
     entry = entered(make_input())
-    assert entry == Enter(Side.BUY, 0.8, 250.0, 250.0, 200.0)
+    assert entry == Enter(Side.BUY, 0.8, 250.0, 250.0, 200.0, 2.0, math.nan, 0.8)
 
 
 def test_cent_and_dollar_account_risk_the_same_share() -> None:
@@ -60,9 +62,23 @@ def test_risk_below_the_smallest_lot_is_denied_never_rounded_up() -> None:
     assert decide(now, SETTINGS).denials == (Denial("risk_too_small", 2.0 / 250.0, 0.01),)
 
 
-def test_margin_beyond_what_is_free_is_denied() -> None:
+def test_margin_caps_the_volume_at_its_share_of_what_is_free() -> None:
     now = make_input(account=AccountView(10_000.0, 10_000.0, 799.0))
-    assert decide(now, SETTINGS).denials == (Denial("margin_free", 799.0, 800.0),)
+    entry = entered(now)
+    assert (entry.volume_lots, entry.wanted_lots) == (0.63, 0.8)  # 0.8 of 799, at 1,000 a lot
+
+
+def test_margin_too_small_for_the_smallest_lot_is_denied() -> None:
+    now = make_input(account=AccountView(10_000.0, 10_000.0, 12.0))
+    assert decide(now, SETTINGS).denials == (Denial("margin_free", 12.0 * 0.8, 10.0),)
+
+
+def test_worth_caps_the_volume_at_the_leverage() -> None:
+    settings = DecisionSettings(risk_management=RiskManagement(max_leverage=5.0))
+    assert entered(make_input(), settings).volume_lots == 0.49  # 50,000 over 100,114.59 a lot
+    settings = DecisionSettings(risk_management=RiskManagement(max_leverage=0.05))
+    (denial,) = decide(make_input(), settings).denials
+    assert denial == Denial("max_leverage", pytest.approx(0.1001146), 0.05)
 
 
 def test_stops_are_multiples_of_atr_rounded_up_to_a_tick() -> None:
@@ -70,12 +86,12 @@ def test_stops_are_multiples_of_atr_rounded_up_to_a_tick() -> None:
         dynamic_sltp=StopSettings(sl_atr_multiplier=0.8, tp_atr_multiplier=2.0)
     )
     now = make_input(market={"atr": 100.003})
-    assert sizing.stop_distances(now, settings) == (80.01, 200.01)
+    assert stops.stop_distances(Side.BUY, now, settings) == (80.01, 200.01)
 
 
 def test_stops_level_raises_the_stop_by_the_spread_before_sizing() -> None:
     now = make_input(instrument={"stops_level_points": 30_000})
-    assert sizing.stop_distances(now, SETTINGS) == (314.59, 285.41)
+    assert stops.stop_distances(Side.BUY, now, SETTINGS) == (314.59, 285.41)
     entry = entered(now)
     assert entry.volume_lots == 0.63  # 200 / 314.59, not 200 / 250
     assert entry.volume_lots * entry.sl_distance <= entry.risk_money
@@ -83,7 +99,7 @@ def test_stops_level_raises_the_stop_by_the_spread_before_sizing() -> None:
 
 def test_stop_inside_the_spread_is_raised_one_tick_beyond_it() -> None:
     now = make_input(market={"atr": 10.0}, quote=Quote(0, 100_100.0, 100_114.59))
-    assert sizing.stop_distances(now, SETTINGS) == (14.60, 10.0)
+    assert stops.stop_distances(Side.BUY, now, SETTINGS) == (14.60, 10.0)
 
 
 def test_short_and_long_have_the_same_size() -> None:
@@ -111,12 +127,14 @@ def test_loss_at_the_stop_never_exceeds_the_risk(
         instrument={"volume_step": step, "volume_min": step, "tick_value": tick_value,
                     "margin_per_lot": 0.0},
     )  # fmt: skip
-    settings = DecisionSettings(risk_percent=risk, max_lot=max_lot)
+    settings = DecisionSettings(
+        risk_percent=risk, max_lot=max_lot, risk_management=RiskManagement(max_leverage=1e9)
+    )
     entry = sizing.entry(Side.BUY, now, settings)
     wanted = equity * risk / 100
     if isinstance(entry, Denial):
         assert entry.rule == "risk_too_small"
-        per_step = sizing.stop_distances(now, settings)[0] / 0.01 * tick_value * step
+        per_step = stops.stop_distances(Side.BUY, now, settings)[0] / 0.01 * tick_value * step
         assert max_lot < step or wanted < per_step * (1 + 1e-9)
         return
     loss = entry.volume_lots * entry.sl_distance / 0.01 * tick_value

@@ -1,15 +1,28 @@
 """Reasons against an entry that need the clock, the account or our own trades.
 
-Each is a small function that returns a `Denial` or nothing; `denials` carries all of them.
+Each is a small function that returns a `Denial` or nothing; `denials` carries all of them, with
+those of `times`, `account_guards` and `prop_guard`.
 """
 
+from trading.decision import account_guards, prop_guard, times
 from trading.decision.records import DecisionInput, Denial
 from trading.decision.settings import DecisionSettings
 
 
 def denials(now: DecisionInput, settings: DecisionSettings) -> tuple[Denial, ...]:
-    """Every one of this module's rules that speaks against an entry, in fixed order."""
-    return tuple(filter(None, [rule(now, settings) for rule in _RULES]))
+    """Every rule outside the gate that speaks against an entry, in fixed order."""
+    found = tuple(filter(None, [rule(now, settings) for rule in _RULES]))
+    found += times.denials(now, settings)
+    if now.guard is not None:
+        found += account_guards.denials(now, now.guard, settings)
+    if settings.prop_rules is not None:
+        found += prop_guard.denials(now, settings)
+    return found
+
+
+def can_fill(now: DecisionInput) -> bool:
+    """Whether an order of any kind could fill at this close."""
+    return now.session_open and now.quote.time_ms >= now.market.close_ms
 
 
 def market_closed(now: DecisionInput, _: DecisionSettings) -> Denial | None:

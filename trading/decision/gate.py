@@ -24,6 +24,7 @@ RULES = (
     "probability_gap",
     "atr_floor",
     "ema_trend",
+    "adx_regime",
     "spread_points",
     "spread_atr",
 )
@@ -37,7 +38,8 @@ class GateColumns:
     """What the gate sees of each closed bar: columns of equal length, prices in price units.
 
     `side` … `margin` as in `signal`; `margin_floor` as in `quantile`. `spread_points`: the spread
-    of the quote in force at the bar's close.
+    of the quote in force at the bar's close. `adx` in 0–1 and `trending` as in `regime`: needed
+    only while the regime filter is on.
     """
 
     side: NDArray[np.int8]
@@ -51,6 +53,8 @@ class GateColumns:
     ema200: Float64s
     spread_points: Float64s
     point: float
+    adx: Float64s | None = None
+    trending: NDArray[np.bool_] | None = None
 
 
 @quick
@@ -95,8 +99,9 @@ def evaluate(columns: GateColumns, settings: DecisionSettings) -> GateVerdicts:
     against_trend = c.side * (c.close - c.ema200) < 0
     spread = c.spread_points * c.point
     never = np.zeros(len(c.side), dtype=np.bool_)
+    no_regime, other_regime = _regime(c, settings) or (never, never)
     rules = {
-        "features": np.isnan(c.margin) | np.isnan(c.atr) | np.isnan(c.ema200),
+        "features": np.isnan(c.margin) | np.isnan(c.atr) | np.isnan(c.ema200) | no_regime,
         "gate_lookback": never if fixed else ~filled,
         "votes": ~np.isnan(c.margin) & ((c.side == 0) | (c.agreeing < prediction.min_votes)),
         "margin": never if fixed else c.margin < c.margin_floor,
@@ -104,6 +109,7 @@ def evaluate(columns: GateColumns, settings: DecisionSettings) -> GateVerdicts:
         "probability_gap": c.gap < prediction.min_probability_diff if fixed else never,
         "atr_floor": c.atr < settings.risk_management.min_atr_threshold,
         "ema_trend": against_trend if settings.enable_ema_trend_filter else never,
+        "adx_regime": other_regime,
         "spread_points": c.spread_points > spread_filter.max_points,
         "spread_atr": spread > spread_filter.max_atr_share * c.atr,
     }
@@ -111,6 +117,22 @@ def evaluate(columns: GateColumns, settings: DecisionSettings) -> GateVerdicts:
     for bit, rule in enumerate(RULES):
         denied |= rules[rule].astype(np.uint32) << np.uint32(bit)
     return GateVerdicts(columns, denied)
+
+
+def _regime(
+    columns: GateColumns, settings: DecisionSettings
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """(rows without an ADX, rows of the regime that is not traded); None while the filter is off.
+
+    `ValueError` where the filter is on and the columns are not there.
+    """
+    regime = settings.adx_regime_filter
+    if not regime.enabled:
+        return None
+    if columns.adx is None or columns.trending is None:
+        raise ValueError("gate: adx and trending are needed while adx_regime_filter is on")
+    missing = np.isnan(columns.adx)
+    return missing, ~missing & (columns.trending != (regime.allow == "trending"))
 
 
 def judge(now: DecisionInput, settings: DecisionSettings) -> Verdict:
@@ -131,6 +153,8 @@ def judge(now: DecisionInput, settings: DecisionSettings) -> Verdict:
         ema200=np.array([market.ema200]),
         spread_points=np.array([spread_points], dtype=np.float64),
         point=now.instrument.point,
+        adx=np.array([market.adx]),
+        trending=np.array([market.trending]),
     )
     return evaluate(columns, settings).row(0)
 
@@ -152,7 +176,7 @@ def _seen_and_allowed(
     market, prediction = now.market, settings.prediction
     match rule:
         case "features":
-            return now.missing_feature or "atr or ema200", "finite"
+            return now.missing_feature or _missing_indicator(now), "finite"
         case "gate_lookback":
             quantile = prediction.quantile
             needed = f"{quantile.min_filled_share:g} of {quantile.lookback_days} days"
@@ -169,8 +193,16 @@ def _seen_and_allowed(
             return market.atr, settings.risk_management.min_atr_threshold
         case "ema_trend":
             return market.close, market.ema200
+        case "adx_regime":
+            regime = "trending" if market.trending else "ranging"
+            return f"{regime}, ADX {market.adx:.3f}", settings.adx_regime_filter.allow
         case "spread_points":
             return verdict.spread_points, settings.spread_filter.max_points
         case _:
             spread = verdict.spread_points * now.instrument.point
             return spread, settings.spread_filter.max_atr_share * market.atr
+
+
+def _missing_indicator(now: DecisionInput) -> str:
+    market = now.market
+    return "adx" if market.atr == market.atr and market.ema200 == market.ema200 else "atr or ema200"

@@ -1,11 +1,11 @@
-"""Guards that fold over our own finished trades. Pure: the instant is an argument."""
+"""Folds that guards look at: losses in a row, local days, the worst equity of a bar. Pure."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from trading.decision.records import ClosedTrade
+from trading.decision.records import ClosedTrade, DayState, DecisionInput, OpenTrade, Side
 
 
 def consecutive_losses(closed_trades: Sequence[ClosedTrade], *, now_ms: int, day_zone: str) -> int:
@@ -23,6 +23,32 @@ def consecutive_losses(closed_trades: Sequence[ClosedTrade], *, now_ms: int, day
             break
         lost += 1
     return lost
+
+
+def worst_equity(now: DecisionInput) -> float:
+    """The account's equity if each own trade stood at this bar's worst price, deposit currency.
+
+    A long is worth its exit at the low's bid, a short its exit at the high's ask, which is the
+    bar's spread above the high. Everything else on the account stands as in the snapshot. Never
+    above the snapshot's equity. Trades that ended inside the bar are in the balance already.
+    """
+    equity = now.account.equity
+    worst = equity + sum(_at_worst(trade, now) - trade.profit for trade in now.open_trades)
+    return min(equity, worst)
+
+
+def lowest_equity(day: DayState, worst: float) -> float:
+    """The lowest equity of a day or week so far; `worst`: that of the bar just closed."""
+    return worst if day.low_equity != day.low_equity else min(day.low_equity, worst)
+
+
+def _at_worst(trade: OpenTrade, now: DecisionInput) -> float:
+    market, instrument = now.market, now.instrument
+    if trade.side is Side.BUY:
+        way = market.low - trade.price_open
+    else:
+        way = trade.price_open - (market.high + market.spread_points * instrument.point)
+    return way / instrument.tick_size * instrument.tick_value * trade.volume_lots
 
 
 def local_midnight_ms(now_ms: int, zone: str) -> int:

@@ -118,7 +118,7 @@ class RiskModel(Section):
     enabled: bool = True
 
 
-class DynamicSltp(Section):
+class StopSettings(Section):
     """`dynamic_sltp`: stop and target as multiples of ATR(14).
 
     `use_model`: the SL/TP model's multiples where it speaks; its stop is then drawn in until the

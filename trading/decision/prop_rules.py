@@ -72,6 +72,15 @@ class BreakRule(Section):
     flat_minutes: int = Field(default=30, ge=15, le=1440)
     no_entry_minutes: int = Field(default=120, ge=15, le=1440)
 
+    @model_validator(mode="after")
+    def _entries_end_first(self) -> Self:
+        if self.no_entry_minutes < self.flat_minutes:
+            raise ValueError(
+                f"no_entry_minutes from flat_minutes ({self.flat_minutes}) on is allowed, "
+                f"{self.no_entry_minutes} came: a trade would be opened only to be closed"
+            )
+        return self
+
 
 class PhaseRules(Section):
     """What holds in one phase. None: the firm has no such rule in it.

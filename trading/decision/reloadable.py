@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-
 from trading.decision.settings import DecisionSettings
 
 

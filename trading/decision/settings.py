@@ -15,17 +15,15 @@ from trading.decision.filter_settings import (
 )
 from trading.decision.management_settings import (
     ActiveManagement,
-    DynamicSltp,
     PositionOptimization,
     RiskManagement,
     RiskModel,
+    StopSettings,
 )
 from trading.decision.prop_rules import PropProfile, PropSettings
 from trading.decision.section import Section, Zone
 
 _DAY_MS = 86_400_000
-
-StopSettings = DynamicSltp  # the name that code outside knows
 
 __all__ = [
     "CircuitBreaker", "DecisionSettings", "PredictionSettings", "QuantileGate", "RiskManagement",
@@ -76,7 +74,7 @@ class DecisionSettings(Section):
     max_trades_per_day: int = Field(default=0, ge=0)
     news_block_minutes: int = Field(default=0, ge=0, le=1440)
     enable_ema_trend_filter: bool = False
-    dynamic_sltp: DynamicSltp = DynamicSltp()
+    dynamic_sltp: StopSettings = StopSettings()
     risk_management: RiskManagement = RiskManagement()
     risk_model: RiskModel = RiskModel()
     spread_filter: SpreadFilter = SpreadFilter()
@@ -111,10 +109,10 @@ class DecisionSettings(Section):
 
     @model_validator(mode="after")
     def _prop_profile_is_known(self) -> Self:
-        if self.prop.profile and self.prop_rules is None:
+        if bool(self.prop.profile) != (self.prop_rules is not None):
             raise ValueError(
-                f"prop.profile with its rules is allowed, {self.prop.profile!r} came without; "
-                "config/prop_rules.json has the profiles"
+                "prop.profile and its rules of config/prop_rules.json are allowed together, one "
+                f"came alone (profile {self.prop.profile!r})"
             )
         if self.prop_rules is not None:
             self.prop_rules.phase(self.prop.phase)  # raises where the firm has no such phase
