@@ -72,10 +72,11 @@ def train_signal(
     )  # fmt: skip
     progress("parity of the graph", steps - 1, steps)
     parity = compare(final.graph, final.models, final.tables, table.rows)
-    scores = [each.scores for each in tested]
+    forecasts = out_of_fold(table, tested, sha256(final.graph).hexdigest())
     metadata = signal_metadata(
-        task, bars, table, params, scores, final, base, calibration, parity, start
-    )
+        task, bars, table, params, [each.scores for each in tested], forecasts,
+        final, base, calibration, parity, start,
+    )  # fmt: skip
     install_model(
         paths.signal,
         final.graph,
@@ -83,7 +84,6 @@ def train_signal(
         lambda *stamps: manifest_entry(task, table, *stamps),
         lambda new: EnsemblePredictor(paths.in_folder(new.graph.parent), task.features).load(),
     )
-    forecasts = out_of_fold(table, tested, sha256(final.graph).hexdigest())
     forecasts.save(oof_path(paths, task.bars.symbol))
     facts = _facts(task, table, params, base).model_copy(update={"times": start.times})
     save_state(warm_folder(paths.graph), final.models, facts)

@@ -11,7 +11,9 @@ from ml.features.catalogue import feature_hash
 from ml.predictors.compat import FileStamp, ModelEntry
 from ml.predictors.session import OPTIONS, RUNTIME_VERSION, open_session, run_rows
 from ml.training.fitting import FittedEnsemble
+from ml.training.intervals import score_intervals, signal_verdict
 from ml.training.labels import CLASSES
+from ml.training.oof import OofForecasts
 from ml.training.parity import ParityReport
 from ml.training.scores import margin_quantiles
 from ml.training.signal_task import SignalTraining, utc_iso
@@ -31,6 +33,7 @@ def signal_metadata(
     table: TrainingTable,
     params: dict[str, dict[str, Any]],
     scores: list[dict[str, Any]],
+    forecasts: OofForecasts,
     final: FittedEnsemble,
     base: Int64s,
     calibration: Int64s,
@@ -38,6 +41,7 @@ def signal_metadata(
     start: Start,
 ) -> dict[str, Any]:
     """Everything a reader needs to judge the model, and to train it again."""
+    mean, limits = summary(scores), score_intervals(forecasts)
     in_calibration = run_rows(open_session(final.graph), table.rows[calibration])[0]
     return {
         "kind": "signal",
@@ -75,7 +79,9 @@ def signal_metadata(
         "training": task.training.model_dump(),
         "params": params,
         "folds": scores,
-        "walk_forward": summary(scores),
+        "walk_forward": mean,
+        "intervals": limits,
+        "verdict": signal_verdict(mean, limits),
         "calibration_knots": [[len(each.x) for each in model] for model in final.tables],
         "calibration_margin_quantiles": margin_quantiles(in_calibration),
         "parity": parity.as_dict(),
