@@ -81,3 +81,31 @@ def walk_forward(
             bar[train], first_bar, gap_bars, min_base_rows=min_base_rows
         )
         yield Fold(base, calibration, np.arange(start, end))
+
+
+def expanding(
+    bar: Int64s,
+    end_bar: Int64s,
+    *,
+    n_splits: int,
+    embargo_bars: int,
+    first_test_share: float = 0.5,
+    min_train_rows: int = 1000,
+) -> Iterator[tuple[Int64s, Int64s]]:
+    """(training rows, test rows) of expanding folds without calibrators, oldest test first.
+
+    The rows after `first_test_share` are cut into `n_splits` equal test parts. A row trains where
+    `end_bar`, the last bar its label looks at, lies more than `embargo_bars` before the first bar
+    of the test part. `bar` is sorted.
+    """
+    first = round(len(bar) * first_test_share)
+    edges = np.linspace(first, len(bar), n_splits + 1).astype(np.int64)
+    for start, end in pairwise(edges):
+        known = end_bar + embargo_bars < bar[start] if start < end else np.zeros(0, dtype=np.bool_)
+        train = np.flatnonzero(known)
+        if len(train) < min_train_rows:
+            raise SplitError(
+                f"training rows: {len(bar)} rows leave {len(train)} before a test part, at least "
+                f"{min_train_rows} are needed: use a longer history or fewer n_splits"
+            )
+        yield train, np.arange(start, end)
