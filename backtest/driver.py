@@ -18,7 +18,7 @@ import numpy as np
 from backtest.columns import DecidedBars, RowReader
 from backtest.venue import Venue, trade_result
 from broker.contract.constants import DealType
-from broker.contract.messages import Deal, OrderRequest
+from broker.contract.messages import Deal
 from broker.simulator.records import SendResult
 from broker.simulator.settings import PaperSettings
 from broker.simulator.terminal import SimulatedTerminal
@@ -29,7 +29,8 @@ from trading.decision.decide import decide
 from trading.decision.records import ClosedTrade, Decision, DecisionInput, InstrumentView
 from trading.decision.settings import DecisionSettings
 from trading.equity import EquityCurve, equity_curve
-from trading.execution.plan import plan
+from trading.execution.intents import TradeRequest
+from trading.execution.plan import close_reasons, legs, requests_of
 from trading.execution.settle import Settlement, settle
 from trading.trade_book import closed_trades
 from trading.views import assemble
@@ -56,9 +57,9 @@ class BacktestRun:
         self.verdicts = gate.evaluate(bars.gate_columns(rules.instrument), rules.decision)
         self.session_open = rules.instrument.sessions.are_open(bars.close_ms).tolist()
         self.venue = _opened(bars, rules)
-        self.sent: dict[int, tuple[OrderRequest, ...]] = {}
+        self.sent: dict[int, tuple[TradeRequest, ...]] = {}
         self._rows = RowReader(bars)
-        self._answers: list[tuple[OrderRequest, SendResult, int]] = []
+        self._answers: list[tuple[TradeRequest, SendResult, int]] = []
 
     @property
     def deals(self) -> tuple[Deal, ...]:
@@ -79,7 +80,7 @@ class BacktestRun:
 
     @property
     def trades(self) -> tuple[ClosedTrade, ...]:
-        return closed_trades(self.deals, self.rules.strategy_id)
+        return closed_trades(self.deals, self.rules.strategy_id, reason_of=self.venue.reason_of)
 
     @property
     def terms(self) -> InstrumentView:
@@ -120,11 +121,11 @@ class BacktestRun:
         now = self._input(row)
         return now, decide(now, self.rules.decision, self.verdicts.row(row))
 
-    def act(self, row: int, now: DecisionInput, decision: Decision) -> tuple[OrderRequest, ...]:
+    def act(self, row: int, now: DecisionInput, decision: Decision) -> tuple[TradeRequest, ...]:
         """Plans and sends what was decided."""
         if not decision.intents:
             return ()
-        requests = plan(
+        planned = legs(
             decision,
             now.quote,
             self.venue.spec,
@@ -133,6 +134,8 @@ class BacktestRun:
             magic_bits=self.rules.magic_bits,
             open_trades=now.open_trades,
         )
+        requests = requests_of(planned)
+        self.venue.reasons.update(close_reasons(planned))
         for request in requests:
             answer = self.venue.send(request, now.quote)
             self._answers.append((request, answer, now.market.close_ms))

@@ -12,9 +12,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from broker.contract.messages import OrderRequest
 from trading.decision.records import ClosedTrade
 from trading.equity import EquityCurve
+from trading.execution.intents import LevelsRequest, TradeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ def months(
 
 
 def chart_trades(
-    trades: Sequence[ClosedTrade], sent: Mapping[int, Sequence[OrderRequest]]
+    trades: Sequence[ClosedTrade], sent: Mapping[int, Sequence[TradeRequest]]
 ) -> tuple[ChartTrade, ...]:
     """Trades with the levels of the requests that opened them, by the instant of opening."""
     levels = {
         at_ms: (request.sl or 0.0, request.tp or 0.0)
         for at_ms, requests in sent.items()
         for request in requests
-        if request.position is None
+        if not isinstance(request, LevelsRequest) and request.position is None
     }
     return tuple(ChartTrade(trade, *levels.get(trade.opened_ms, (0.0, 0.0))) for trade in trades)
 

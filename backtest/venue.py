@@ -3,24 +3,30 @@
 from broker.contract import retcodes
 from broker.contract.constants import OrderType, TradeAction
 from broker.contract.messages import Deal, OrderRequest, SymbolSpec, TradeResult
-from broker.simulator.records import SendResult, TradeRequest
+from broker.simulator import records
+from broker.simulator.records import SendResult
 from broker.simulator.terminal import SimulatedTerminal
 from market.instrument import Instrument
 from trading.decision.records import AccountView, InstrumentView, OpenTrade, Quote
+from trading.execution.intents import LevelsRequest, TradeRequest
 from trading.trade_book import TradeBook
 from trading.views import instrument_view, open_trades
 
 # Bound once: an enumeration's member costs ten times a plain name, several times a trade.
-_BUY, _DEAL = OrderType.BUY, TradeAction.DEAL
+_BUY, _DEAL, _LEVELS = OrderType.BUY, TradeAction.DEAL, TradeAction.SLTP
 
 
 class Venue:
-    """One symbol of one terminal. Reads its records directly, without the native face."""
+    """One symbol of one terminal. Reads its records directly, without the native face.
+
+    `reasons`: why closes were decided, by the magic of their deals (`plan.close_reasons`).
+    """
 
     def __init__(self, terminal: SimulatedTerminal, symbol: str, strategy_id: int) -> None:
         self.terminal = terminal
         self.symbol = symbol
-        self.book = TradeBook(strategy_id)
+        self.reasons: dict[int, str] = {}
+        self.book = TradeBook(strategy_id, reason_of=self.reason_of)
         self.spec = symbol_spec(terminal.instruments[symbol])
         account = terminal.account()
         self._leverage = account.leverage
@@ -65,11 +71,18 @@ class Venue:
             self._funds, self._account_now = funds, AccountView(*funds)
         return self._account_now
 
-    def send(self, request: OrderRequest, seen: Quote) -> SendResult:
-        """Executes a market order at the quote in force; `seen`: the one it was decided on."""
-        price = seen.ask if request.type is _BUY else seen.bid
+    def reason_of(self, magic: int) -> str:
+        """Why the close that bears this magic was decided; empty where nobody knows."""
+        return self.reasons.get(magic, "")
+
+    def send(self, request: TradeRequest, seen: Quote) -> SendResult:
+        """Executes a market order or a change of levels at the quote in force; `seen`: the one it
+        was decided on."""
         ticket = self._ticket(request.position)
-        return self.terminal.order_send(_trade_request(request, price, ticket))
+        if isinstance(request, LevelsRequest):
+            return self.terminal.order_send(_levels_request(request, ticket))
+        price = seen.ask if request.type is _BUY else seen.bid
+        return self.terminal.order_send(_deal_request(request, price, ticket))
 
     def deals(self) -> tuple[Deal, ...]:
         return self.terminal.deals()
@@ -116,15 +129,21 @@ def symbol_spec(instrument: Instrument) -> SymbolSpec:
     )
 
 
-def _trade_request(request: OrderRequest, price: float, ticket: int) -> TradeRequest:
-    return TradeRequest(
+def _levels_request(request: LevelsRequest, ticket: int) -> records.TradeRequest:
+    return records.TradeRequest(
+        _LEVELS, request.symbol, sl=request.sl, tp=request.tp, position=ticket
+    )
+
+
+def _deal_request(request: OrderRequest, price: float, ticket: int) -> records.TradeRequest:
+    return records.TradeRequest(
         _DEAL, request.symbol, request.volume, request.type, price, request.sl or 0.0,
         request.tp or 0.0, request.deviation or 0, request.magic, request.comment,
         request.type_filling, position=ticket,
     )  # fmt: skip
 
 
-def trade_result(sent: SendResult, request: OrderRequest, now_ms: int) -> TradeResult:
+def trade_result(sent: SendResult, request: TradeRequest, now_ms: int) -> TradeResult:
     """The terminal's answer in the contract's words."""
     code = sent.retcode
     return TradeResult(

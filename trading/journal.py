@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from broker.contract.messages import Deal, OrderRequest
+from broker.contract.messages import Deal
 from broker.contract.wire import encode
 from market.bars import Float64s
 from trading.decision.records import Denial
@@ -76,7 +76,7 @@ class Journal(JournalReads):
     def decided(
         self,
         bar: DecidedBar,
-        requests: Sequence[OrderRequest],
+        requests: Sequence[TradeRequest],
         deals: Sequence[Deal] = (),
         *,
         state: IntentState = IntentState.PENDING,
@@ -120,7 +120,7 @@ class Journal(JournalReads):
 
     def set_state(
         self, client_id: str, state: IntentState, event_time_ms: int, *,
-        then: OrderRequest | None = None, **payload: Any,
+        then: TradeRequest | None = None, **payload: Any,
     ) -> None:  # fmt: skip
         """A new state of an intent: an event, and the projection; `then`: what follows it.
 
@@ -179,7 +179,7 @@ class Journal(JournalReads):
             (kind, event_time_ms, self._observed_ms(), json.dumps(payload)),
         )
 
-    def _add_intent(self, request: OrderRequest, bar: DecidedBar, state: IntentState) -> None:
+    def _add_intent(self, request: TradeRequest, bar: DecidedBar, state: IntentState) -> None:
         self._insert(request, bar.bar_open_ms, request.client_id, state, bar.decided_ms)
 
     def _begin(self, request: TradeRequest, event_time_ms: int, parent: str) -> None:

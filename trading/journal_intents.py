@@ -15,6 +15,8 @@ from trading.execution.intents import (
 )
 
 _WORDS = "SELECT request, bar_open_ms, state, changed_ms, parent FROM intents "
+_LEVELS = "SELECT request, state, changed_ms, parent FROM intents "
+_ORDERS = "kind NOT IN ('levels', 'modify')"
 
 
 class IntentReads:
@@ -24,18 +26,23 @@ class IntentReads:
         self._db = db
 
     def open_intents(self) -> tuple[JournalledIntent, ...]:
-        """Entries and closes with something left to do, in the order of their beginning."""
-        return self._intents("WHERE open = 1 AND kind != 'levels' ORDER BY rowid")
+        """Orders with something left to do, in the order of their beginning."""
+        return self._intents(f"WHERE open = 1 AND {_ORDERS} ORDER BY rowid")
+
+    def open_changes(self) -> tuple[LevelsIntent, ...]:
+        """Decided changes of levels without an outcome, in the order of their beginning."""
+        return self._changes("WHERE open = 1 AND kind = 'modify' ORDER BY rowid")
 
     def has_open_intents(self) -> bool:
+        """Whether any order, or any decided change of levels, is open."""
         row = self._db.execute(
             "SELECT 1 FROM intents WHERE open = 1 AND kind != 'levels' LIMIT 1"
         ).fetchone()
         return row is not None
 
     def find_intent(self, client_id: str) -> JournalledIntent | None:
-        """An entry or a close by its name."""
-        found = self._intents("WHERE client_id = ? AND kind != 'levels'", client_id)
+        """An order by its name."""
+        found = self._intents(f"WHERE client_id = ? AND {_ORDERS}", client_id)
         return found[0] if found else None
 
     def intent_of_magic(self, magic: int) -> JournalledIntent | None:
@@ -46,24 +53,29 @@ class IntentReads:
         return found[0] if found else None
 
     def closes_of(self, position: int) -> tuple[JournalledIntent, ...]:
-        """Every close asked for this position, oldest first."""
+        """Every whole close asked for this position, oldest first."""
         return self._intents("WHERE kind = 'close' AND position = ? ORDER BY rowid", position)
+
+    def parts_of(self, position: int) -> tuple[JournalledIntent, ...]:
+        """Every partial close asked for this position, oldest first."""
+        return self._intents("WHERE kind = 'part' AND position = ? ORDER BY rowid", position)
+
+    def changes_of(self, position: int, *, after: str = "") -> tuple[LevelsIntent, ...]:
+        """Decided changes of this position's levels, oldest first; `after`: only those written
+        down later than the intent of that name."""
+        return self._changes(
+            "WHERE kind = 'modify' AND position = ? AND rowid > coalesce("
+            "(SELECT rowid FROM intents WHERE client_id = ?), 0) ORDER BY rowid",
+            position, after,
+        )  # fmt: skip
 
     def children_of(self, entry: str) -> tuple[JournalledIntent, ...]:
         """Closes asked for on behalf of an entry, oldest first."""
         return self._intents("WHERE kind = 'close' AND parent = ? ORDER BY rowid", entry)
 
     def levels_of(self, entry: str) -> tuple[LevelsIntent, ...]:
-        """Changes of levels asked for an entry's position, oldest first."""
-        rows = self._db.execute(
-            "SELECT request, state, changed_ms FROM intents "
-            "WHERE parent = ? AND kind = 'levels' ORDER BY rowid",
-            (entry,),
-        )
-        return tuple(
-            LevelsIntent(decode(LevelsRequest, body.encode()), IntentState(state), changed_ms)
-            for body, state, changed_ms in rows
-        )
+        """The guard's changes of levels for an entry's position, oldest first."""
+        return self._changes("WHERE parent = ? AND kind = 'levels' ORDER BY rowid", entry)
 
     def sent_since(self, from_ms: int) -> tuple[int, ...]:
         """When trade requests were sent, from an instant on."""
@@ -76,8 +88,7 @@ class IntentReads:
 
     def intents_of_bar(self, bar_open_ms: int) -> list[tuple[OrderRequest, IntentState]]:
         """The orders of one bar and their present states."""
-        found = self._intents("WHERE bar_open_ms = ? AND kind != 'levels' ORDER BY rowid",
-                              bar_open_ms)  # fmt: skip
+        found = self._intents(f"WHERE bar_open_ms = ? AND {_ORDERS} ORDER BY rowid", bar_open_ms)
         return [(each.request, each.state) for each in found]
 
     def intent_state(self, client_id: str) -> IntentState | None:
@@ -109,4 +120,13 @@ class IntentReads:
                 decode(OrderRequest, body.encode()), open_ms, IntentState(state), changed, parent
             )
             for body, open_ms, state, changed, parent in rows
+        )
+
+    def _changes(self, where: str, *values: Any) -> tuple[LevelsIntent, ...]:
+        rows = self._db.execute(_LEVELS + where, values)
+        return tuple(
+            LevelsIntent(
+                decode(LevelsRequest, body.encode()), IntentState(state), changed_ms, parent
+            )
+            for body, state, changed_ms, parent in rows
         )

@@ -6,8 +6,10 @@ from typing import Any
 
 from broker.contract.messages import Snapshot
 from market.bars import utc_text
+from trading.execution.intents import kind_of
 from trading.logger import fields
 from trading.report import BarReport, Reporter
+from trading.view_parts import request_text
 
 
 class LogReporter:
@@ -39,7 +41,7 @@ class LogReporter:
             self._log.info(
                 "order %s",
                 fields(
-                    client_id=request.client_id, type=request.type.name, lots=request.volume,
+                    client_id=request.client_id, kind=kind_of(request), text=request_text(request),
                     sl=request.sl, tp=request.tp, state=each.state, note=each.note,
                 ),
             )  # fmt: skip

@@ -204,9 +204,11 @@ def _side(deal: Deal) -> Side:
     return _LONG if deal.type is _BUYS else _SHORT
 
 
-def closed_trades(deals: Iterable[Deal], strategy_id: int) -> tuple[ClosedTrade, ...]:
-    """Our own finished trades, in the order of their last deals."""
-    book = TradeBook(strategy_id)
+def closed_trades(
+    deals: Iterable[Deal], strategy_id: int, *, reason_of: Callable[[int], str] = lambda magic: ""
+) -> tuple[ClosedTrade, ...]:
+    """Our own finished trades, in the order of their last deals; `reason_of` as in `TradeBook`."""
+    book = TradeBook(strategy_id, reason_of=reason_of)
     book.add(deals)
     return tuple(book.closed)
 

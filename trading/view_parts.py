@@ -11,7 +11,7 @@ from broker.contract.constants import DealEntry, DealType, PositionType
 from broker.contract.messages import Deal, Position, Snapshot
 from trading.decision.records import Denial, Forecast
 from trading.execution.dispatch import Sent
-from trading.execution.intents import IntentState
+from trading.execution.intents import IntentState, Kind, LevelsRequest, TradeRequest, kind_of
 from trading.report import BarReport
 
 _SUMMARY_ROWS = (
@@ -44,11 +44,19 @@ def forecast_text(forecast: Forecast | None) -> str:
 
 
 def sent_text(sent: Sent) -> str:
-    request = sent.request
-    what = "close" if request.position else request.type.name.lower()
     price = f" at {sent.result.price:.10g}" if sent.result and sent.result.price else ""
     state = "filled" if sent.state is IntentState.PROTECTED else sent.state
-    return f"{what} {request.volume:g} {request.symbol}: {state}{price} ({sent.note})"
+    return f"{request_text(sent.request)}: {state}{price} ({sent.note})"
+
+
+def request_text(request: TradeRequest) -> str:
+    """What is asked for, in few words."""
+    if isinstance(request, LevelsRequest):
+        levels = f"stop {request.sl:.10g}, target {request.tp:.10g}"
+        return f"levels of {request.symbol}: {levels}"
+    words = {Kind.CLOSE: "close", Kind.PART: "close part of"}
+    what = words.get(kind_of(request)) or request.type.name.lower()
+    return f"{what} {request.volume:g} {request.symbol}"
 
 
 def deal_text(deal: Deal) -> str:

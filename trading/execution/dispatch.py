@@ -20,8 +20,13 @@ from trading.execution.intents import (
     IntentState,
     JournalledIntent,
     Kind,
+    LevelsRequest,
+    TradeRequest,
     is_open,
+    kind_of,
 )
+from trading.execution.modifying import Modifier
+from trading.execution.parting import Parts
 from trading.execution.sending import Answer, NoPager, Pager, Sender
 from trading.execution.settings import OrderSettings
 
@@ -32,14 +37,15 @@ _TO_GUARD = (IntentState.FILLED, IntentState.PARTIAL)
 class Sent:
     """One request, what became of it, and the broker's word on it where there is one."""
 
-    request: OrderRequest
+    request: TradeRequest
     state: IntentState
     result: TradeResult | None
     note: str
 
 
 class Dispatcher:
-    """Sends requests in their order: exits come before entries in every plan.
+    """Sends requests in their order: exits and changes of levels come before entries in every
+    plan.
 
     `dry`: nothing is sent; the intents are journalled as DRY. `clock_ms`: the broker's time, for
     answers that take long; None where time stands still while requests are made.
@@ -62,6 +68,8 @@ class Dispatcher:
         self._sender = Sender(broker, journal, settings or OrderSettings())
         self._entries = Entries(broker, journal, self._sender, self._halts, clock_ms)
         self.closer = Closer(broker, journal, self._sender, pager)
+        self.parts = Parts(broker, journal, self._sender)
+        self.modifier = Modifier(broker, journal, self._sender)
         self._guard = Guard(broker, journal, self._sender, self.closer, pager)
         self._flatten: tuple[str, str] | None = None
         self.first_state = IntentState.DRY if dry else IntentState.PENDING
@@ -81,21 +89,25 @@ class Dispatcher:
         """Why the venue allows no entries, in words; empty while it does."""
         return self._halts.texts
 
-    def send_all(self, requests: Sequence[OrderRequest], now_ms: int) -> tuple[Sent, ...]:
-        """What became of each request. While one is open for want of an answer, or a close goes
-        on, the rest is not sent."""
+    def send_all(self, requests: Sequence[TradeRequest], now_ms: int) -> tuple[Sent, ...]:
+        """What became of each request. While one is open for want of an answer, or an exit or a
+        change of levels has not come off, no entry is sent; the rest is."""
         sent: list[Sent] = []
         for request in requests:
             if self.dry:
                 sent.append(Sent(request, IntentState.DRY, None, "dry run: not sent"))
-            elif any(_holds_up(each) for each in sent):
-                sent.append(self._not_sent(request, "the outcome before is unknown", now_ms))
+            elif kind_of(request) is Kind.ENTRY and any(_holds_up(each) for each in sent):
+                sent.append(self._not_sent(request, "what comes before is not done", now_ms))
             else:
                 sent.append(self.start(request, now_ms))
         return tuple(sent)
 
-    def start(self, request: OrderRequest, now_ms: int) -> Sent:
-        """Sends one PENDING request as its kind demands, and reads an entry back."""
+    def start(self, request: TradeRequest, now_ms: int) -> Sent:
+        """Sends one PENDING request as its kind demands, and reads back entries and levels."""
+        if isinstance(request, LevelsRequest):
+            return self._change(request, now_ms)
+        if kind_of(request) is Kind.PART:
+            return self._part(request, now_ms)
         if request.position is not None:
             return self._close(request, request.position, now_ms)
         return self._guarded(self._entries.enter(request, now_ms), now_ms)
@@ -153,6 +165,24 @@ class Dispatcher:
         last = self._journal.closes_of(position)[-1]
         return Sent(last.request, last.state, None, "close")
 
+    def _part(self, request: OrderRequest, now_ms: int) -> Sent:
+        if self.closer.works_on(request.position or 0):
+            return self._not_sent(request, "a close of this position is under way", now_ms)
+        if self.parts.works_on(request):
+            why = "another partial close of this position has no outcome yet"
+            return self._not_sent(request, why, now_ms)
+        last, answer = self.parts.part(request, now_ms)
+        return Sent(last, answer.state, answer.result, answer.note)
+
+    def _change(self, request: LevelsRequest, now_ms: int) -> Sent:
+        if self.closer.works_on(request.position):
+            return self._not_sent(request, "a close of this position is under way", now_ms)
+        if self.modifier.works_on(request):
+            why = "another change of this position's levels has no outcome yet"
+            return self._not_sent(request, why, now_ms)
+        answer = self.modifier.change(request, now_ms)
+        return Sent(request, answer.state, answer.result, answer.note)
+
     def _guarded(self, entered: Entered, now_ms: int) -> Sent:
         request, answer = entered.request, entered.answer
         state = answer.state
@@ -164,7 +194,7 @@ class Dispatcher:
             state = state if known is None else known.state
         return Sent(request, state, answer.result, answer.note)
 
-    def _not_sent(self, request: OrderRequest, why: str, now_ms: int) -> Sent:
+    def _not_sent(self, request: TradeRequest, why: str, now_ms: int) -> Sent:
         answer = Answer(IntentState.NOT_SENT, None, why)
         self._sender.note(request.client_id, answer, now_ms)
         return Sent(request, answer.state, None, why)
@@ -206,7 +236,7 @@ class Dispatcher:
 
 
 def _holds_up(sent: Sent) -> bool:
-    """Whether nothing may be sent after this: its outcome is open, or a close has not come off."""
-    if sent.request.position is not None:
-        return sent.state is not IntentState.FILLED
-    return sent.state in UNRESOLVED
+    """Whether no entry may follow: its outcome is open, or what makes room has not come off."""
+    if kind_of(sent.request) is Kind.ENTRY:
+        return sent.state in UNRESOLVED
+    return sent.state is not IntentState.FILLED

@@ -9,7 +9,8 @@ from broker.contract.port import Broker
 from broker.contract.retcodes import RetcodeClass
 from trading.execution.halts import Halts
 from trading.execution.intents import IntentLog, IntentState
-from trading.execution.retry import Drop, after_answer, asked_again
+from trading.execution.levels import Drop
+from trading.execution.retry import after_answer, asked_again
 from trading.execution.sending import Answer, Sender
 
 _SIGNAL_MS = 30_000

@@ -67,12 +67,17 @@ def closed_lots(position: int, deals: Sequence[Deal]) -> float:
     )  # fmt: skip
 
 
-def is_closed(position: int, deals: Sequence[Deal]) -> bool:
-    """Whether the deals close all that they opened of a position."""
-    opened = sum(
+def opened_lots(position: int, deals: Sequence[Deal]) -> float:
+    """How much of a position its deals have opened."""
+    return sum(
         deal.volume for deal in deals
         if deal.position_id == position and deal.entry is DealEntry.IN
     )  # fmt: skip
+
+
+def is_closed(position: int, deals: Sequence[Deal]) -> bool:
+    """Whether the deals close all that they opened of a position."""
+    opened = opened_lots(position, deals)
     return 0 < opened <= closed_lots(position, deals) + _LEAST_VOLUME
 
 

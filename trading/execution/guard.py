@@ -97,15 +97,23 @@ class Guard:
     def _step(
         self, intent: JournalledIntent, position: Position, watch: _Watch, now_ms: int
     ) -> Step:
-        request = intent.request
-        if stand_as_asked(request, position):
+        request, wanted = intent.request, self._wanted(intent, position)
+        if stand_as_asked(request, position, wanted):
             return Protected()
         self._resolve_levels(intent, position, now_ms)
         spec, quote = self._broker.symbol(request.symbol), self._broker.tick(request.symbol)
         return guard_step(
             request, position, quote, spec, modifies=len(self._levels(intent)),
-            naked_ms=watch.naked_ms,
+            naked_ms=watch.naked_ms, wanted=wanted,
         )  # fmt: skip
+
+    def _wanted(
+        self, intent: JournalledIntent, position: Position
+    ) -> tuple[float, float] | None:  # fmt: skip
+        """The newest levels that were decided and made since the entry; None where none were."""
+        changes = self._journal.changes_of(position.identifier, after=intent.request.client_id)
+        made = [each.request for each in changes if each.state is IntentState.FILLED]
+        return (made[-1].sl, made[-1].tp) if made else None
 
     def _levels(self, intent: JournalledIntent) -> list[LevelsRequest]:
         """Changes asked for since the entry was filled, or lost its stops again."""

@@ -2,7 +2,7 @@
 
 An entry is written down (PENDING), then marked SENT, then sent; every answer, and every missing
 one, is its next state. A filled entry is open until its stops were read back (PROTECTED) or its
-position is gone. A close and a change of levels are over once they are done.
+position is gone. A close, whole or of a part, and a change of levels are over once they are done.
 """
 
 from collections.abc import Mapping
@@ -34,9 +34,19 @@ class IntentState(StrEnum):
 
 
 class Kind(StrEnum):
+    """CLOSE goes on until the position is gone; PART is asked once and then left alone. MODIFY was
+    decided; LEVELS is the guard's, on behalf of an entry that lacks its stops.
+    """
+
     ENTRY = "entry"
     CLOSE = "close"
+    PART = "part"
+    MODIFY = "modify"
     LEVELS = "levels"
+
+
+# What a client id says in place of a side: the kinds that the request itself does not show.
+PART_NAME, MODIFY_NAME = "PART", "LEVELS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +102,13 @@ def require_legal(client_id: str, kind: Kind, old: IntentState, new: IntentState
 
 
 def kind_of(request: TradeRequest) -> Kind:
+    """Told by the request, and by its name where two kinds look alike."""
+    name = request.client_id
     if isinstance(request, LevelsRequest):
-        return Kind.LEVELS
-    return Kind.ENTRY if request.position is None else Kind.CLOSE
+        return Kind.MODIFY if f"-{MODIFY_NAME}-" in name else Kind.LEVELS
+    if request.position is None:
+        return Kind.ENTRY
+    return Kind.PART if f"-{PART_NAME}-" in name else Kind.CLOSE
 
 
 def is_open(kind: Kind, state: IntentState) -> bool:
@@ -125,11 +139,13 @@ class JournalledIntent:
 
 @dataclass(frozen=True, slots=True)
 class LevelsIntent:
-    """A change of levels as the journal knows it."""
+    """A change of levels as the journal knows it. `parent`: the client id it serves (the guard's:
+    the entry; asked again: the first); its own where it is the first."""
 
     request: LevelsRequest
     state: IntentState
     changed_ms: int
+    parent: str = ""
 
 
 class IntentLog(Protocol):
@@ -145,7 +161,7 @@ class IntentLog(Protocol):
         state: IntentState,
         event_time_ms: int,
         *,
-        then: OrderRequest | None = None,
+        then: TradeRequest | None = None,
         **payload: Any,
     ) -> None:
         """A new state of an intent, durable before this returns; `then` begins its successor with
@@ -155,10 +171,16 @@ class IntentLog(Protocol):
     def record(self, kind: str, event_time_ms: int, **payload: Any) -> None: ...
 
     def open_intents(self) -> tuple[JournalledIntent, ...]:
-        """Entries and closes with something left to do, in the order of their beginning."""
+        """Orders with something left to do, in the order of their beginning."""
         ...
 
-    def has_open_intents(self) -> bool: ...
+    def open_changes(self) -> tuple[LevelsIntent, ...]:
+        """Decided changes of levels without an outcome, in the order of their beginning."""
+        ...
+
+    def has_open_intents(self) -> bool:
+        """Whether any order, or any decided change of levels, is open."""
+        ...
 
     def find_intent(self, client_id: str) -> JournalledIntent | None: ...
 
@@ -167,7 +189,16 @@ class IntentLog(Protocol):
         ...
 
     def closes_of(self, position: int) -> tuple[JournalledIntent, ...]:
-        """Every close asked for this position, oldest first."""
+        """Every whole close asked for this position, oldest first."""
+        ...
+
+    def parts_of(self, position: int) -> tuple[JournalledIntent, ...]:
+        """Every partial close asked for this position, oldest first."""
+        ...
+
+    def changes_of(self, position: int, *, after: str = "") -> tuple[LevelsIntent, ...]:
+        """Decided changes of this position's levels, oldest first; `after`: only those written
+        down later than the intent of that name."""
         ...
 
     def children_of(self, entry: str) -> tuple[JournalledIntent, ...]:
@@ -175,7 +206,7 @@ class IntentLog(Protocol):
         ...
 
     def levels_of(self, entry: str) -> tuple[LevelsIntent, ...]:
-        """Changes of levels asked for an entry's position, oldest first."""
+        """The guard's changes of levels for an entry's position, oldest first."""
         ...
 
     def sent_since(self, from_ms: int) -> tuple[int, ...]:

@@ -4,14 +4,53 @@ The one place that rounds and moves levels. They only ever move outward, away fr
 """
 
 import math
+from dataclasses import dataclass
 
 from broker.contract.messages import SymbolSpec, Tick
 from market.rounding import ceil_ticks, price_ticks, tick_price
+from trading.decision.records import Quote
 
 _ON_GRID = 1e-5
 
 
-def least_distance(quote: Tick, spec: SymbolSpec, *, extra_ticks: int = 0) -> int:
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Nothing is sent, and why."""
+
+    why: str
+
+
+def moved_levels(
+    side: int, present: tuple[float, float], asked: tuple[float, float], quote: Quote,
+    spec: SymbolSpec,
+) -> tuple[float, float] | Drop:  # fmt: skip
+    """(stop, target) to ask for in place of the present ones, on the grid and as far from the
+    market as the venue wants them; 0 for no level.
+
+    Dropped where the stop would then stand further from the market than it does, or not at all;
+    where nothing would change; and while the market is within the freeze level of a present level,
+    since the venue would refuse (B8).
+    """
+    if _is_frozen(side, present, quote, spec):
+        return Drop("the market is within the freeze level of a present level")
+    sl, tp = clamped(side, *asked, quote, spec)
+    if present[0] and (not sl or side * (sl - present[0]) < -spec.trade_tick_size / 2):
+        return Drop(
+            f"the stop would move from {present[0]:.10g} away from the market, to {sl:.10g}"
+        )
+    if same_level(sl, present[0], spec) and same_level(tp, present[1], spec):
+        return Drop("nothing would change")
+    return sl, tp
+
+
+def _is_frozen(side: int, present: tuple[float, float], quote: Quote, spec: SymbolSpec) -> bool:
+    price = quote.bid if side > 0 else quote.ask
+    level = spec.trade_freeze_level * spec.point
+    half_a_tick = spec.trade_tick_size / 2
+    return level > 0 and any(at and abs(price - at) <= level + half_a_tick for at in present)
+
+
+def least_distance(quote: Tick | Quote, spec: SymbolSpec, *, extra_ticks: int = 0) -> int:
     """Ticks that a level must keep from the closing price: the widest of the stops level, the
     freeze level and the spread, and one tick at least."""
     tick = spec.trade_tick_size
@@ -22,7 +61,7 @@ def least_distance(quote: Tick, spec: SymbolSpec, *, extra_ticks: int = 0) -> in
 
 
 def clamped(
-    side: int, sl: float, tp: float, quote: Tick, spec: SymbolSpec, *, extra_ticks: int = 0
+    side: int, sl: float, tp: float, quote: Tick | Quote, spec: SymbolSpec, *, extra_ticks: int = 0
 ) -> tuple[float, float]:
     """(stop, target) of a long (+1) or short (-1), on the grid and at least `least_distance` from
     the price it closes at. A level of 0 stays away."""

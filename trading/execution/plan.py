@@ -1,19 +1,40 @@
-"""From intents to order requests: anchors distances on the quote, rounds, names. Pure."""
+"""From intents to trade requests: anchors distances on the quote, rounds, names. Pure."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeGuard
 
 from broker.contract.constants import OrderType
 from broker.contract.filling import filling_of
 from broker.contract.marks import comment_of, magic_of
 from broker.contract.messages import OrderRequest, SymbolSpec
-from market.rounding import ceil_ticks, price_ticks, tick_price
-from trading.decision.records import Decision, Enter, OpenTrade, Quote, Side
+from market.rounding import ceil_ticks, floor_volume, price_ticks, tick_price
+from trading.decision.records import (
+    Add,
+    Close,
+    Decision,
+    Enter,
+    Intent,
+    Modify,
+    OpenTrade,
+    Partial,
+    Quote,
+    Side,
+)
+from trading.execution.intents import (
+    MODIFY_NAME,
+    PART_NAME,
+    Kind,
+    LevelsRequest,
+    TradeRequest,
+    kind_of,
+)
+from trading.execution.levels import Drop, moved_levels
 
 _NAMES = (Side.NONE.name, Side.BUY.name, Side.SELL.name)  # by their value: −1 is the last
+_LEAST_VOLUME = 1e-9
 
 # Bound once: an enumeration's member costs ten times a plain name, several times a trade.
-_LONG, _BUY, _SELL = Side.BUY, OrderType.BUY, OrderType.SELL
+_LONG, _SHORT, _BUY, _SELL = Side.BUY, Side.SELL, OrderType.BUY, OrderType.SELL
 
 
 class IntentIdentity(NamedTuple):
@@ -22,6 +43,13 @@ class IntentIdentity(NamedTuple):
     client_id: str
     magic: int
     comment: str
+
+
+class Leg(NamedTuple):
+    """One intent of a decision: the request it becomes, or why it becomes none."""
+
+    intent: Intent
+    request: TradeRequest | Drop
 
 
 def plan(
@@ -33,47 +61,153 @@ def plan(
     valid_for_ms: int,
     open_trades: Sequence[OpenTrade] = (),
     magic_bits: int = 48,
-) -> tuple[OrderRequest, ...]:
-    """One order request per intent, in the decision's order.
+) -> tuple[TradeRequest, ...]:
+    """The requests of a decision in its order, whole closes losers first: those of its `legs` that
+    are not dropped."""
+    each = legs(
+        decision, quote, spec, strategy_id=strategy_id, valid_for_ms=valid_for_ms,
+        open_trades=open_trades, magic_bits=magic_bits,
+    )  # fmt: skip
+    return requests_of(each)
 
-    `open_trades` holds the positions that its Close intents name; `KeyError` if one is missing.
-    `valid_for_ms` counts from the quote: later than that the bridge drops the request. An entry
-    carries the price it was decided on: what a fresh quote is compared with.
+
+def requests_of(legs: Sequence[Leg]) -> tuple[TradeRequest, ...]:
+    """What is to be sent, in order."""
+    return tuple([leg.request for leg in legs if not isinstance(leg.request, Drop)])
+
+
+def legs(
+    decision: Decision,
+    quote: Quote,
+    spec: SymbolSpec,
+    *,
+    strategy_id: int,
+    valid_for_ms: int,
+    open_trades: Sequence[OpenTrade] = (),
+    magic_bits: int = 48,
+) -> tuple[Leg, ...]:
+    """What becomes of each intent; names count in the decision's order.
+
+    `open_trades` holds the positions that Close, Partial and Modify name; `KeyError` if one is
+    missing. `valid_for_ms` counts from the quote: later than that the bridge drops an order. An
+    entry carries the price it was decided on: what a fresh quote is compared with.
+
+    Dropped is a partial close of less than the smallest volume, and a change of levels that would
+    move a stop away from the market, change nothing, or touch frozen levels (`moved_levels`). A
+    partial close that would leave less than the smallest volume closes the position whole.
     """
-    policy = filling_of(spec.filling_mode)
-    deviation = max(1, round((quote.ask - quote.bid) / spec.point))
-    requests = []
-    for leg, intent in enumerate(decision.intents):
-        price = sl = tp = position = None
-        if isinstance(intent, Enter):
-            side, volume = intent.side, intent.volume_lots
-            price = quote.ask if side is _LONG else quote.bid
-            sl, tp = stop_prices(intent, quote, spec)
-        else:
-            position = intent.position_id
-            side, volume = _leaving(position, open_trades)
-        client_id, magic, comment = intent_identity(
-            strategy_id, decision.symbol, decision.bar_open_ms, side=side, leg=leg,
-            magic_bits=magic_bits,
-        )  # fmt: skip
-        kind = _BUY if side is _LONG else _SELL
-        requests.append(
-            OrderRequest(
-                decision.symbol, kind, volume, client_id, magic, comment, policy, price, sl, tp,
-                deviation=deviation, position=position,
-                valid_until_msc=quote.time_ms + valid_for_ms,
-            )
-        )  # fmt: skip
-    return tuple(requests)
-
-
-def _leaving(position_id: int, open_trades: Sequence[OpenTrade]) -> tuple[Side, float]:
-    """Side and volume of the order that closes one of our positions."""
+    planner = _Planner(decision, quote, spec, strategy_id, valid_for_ms, magic_bits)
     held = {trade.position_id: trade for trade in open_trades}
-    return Side(-held[position_id].side), held[position_id].volume_lots
+    planned = [planner.leg(i, each, held) for i, each in _in_order(decision.intents, held)]
+    return tuple(planned if len(planned) == 1 else _of_what_stays(planned))
 
 
-def stop_prices(entry: Enter, quote: Quote, spec: SymbolSpec) -> tuple[float, float]:
+def _in_order(intents: Sequence[Intent], held: dict[int, OpenTrade]) -> list[tuple[int, Intent]]:
+    """Whole closes first, the largest loss first; then the rest as decided."""
+
+    def place(numbered: tuple[int, Intent]) -> tuple[bool, float, int]:
+        number, intent = numbered
+        if not isinstance(intent, Close):
+            return (True, 0.0, number)
+        trade = held[intent.position_id]
+        return (False, trade.profit + trade.swap, trade.position_id)
+
+    numbered = list(enumerate(intents))
+    return numbered if len(numbered) == 1 else sorted(numbered, key=place)
+
+
+def _of_what_stays(planned: Sequence[Leg]) -> Iterator[Leg]:
+    """Levels of a position that is closed whole are not changed."""
+    gone = {leg.request.position for leg in planned if _is_whole_close(leg.request)}
+    for leg in planned:
+        moot = isinstance(leg.request, LevelsRequest) and leg.request.position in gone
+        yield Leg(leg.intent, Drop("its position is closed whole")) if moot else leg
+
+
+def _is_whole_close(request: TradeRequest | Drop) -> TypeGuard[OrderRequest]:
+    return not isinstance(request, Drop) and kind_of(request) is Kind.CLOSE
+
+
+class _Planner(NamedTuple):
+    """What all legs of one decision share."""
+
+    decision: Decision
+    quote: Quote
+    spec: SymbolSpec
+    strategy_id: int
+    valid_for_ms: int
+    magic_bits: int
+
+    def leg(self, number: int, intent: Intent, held: dict[int, OpenTrade]) -> Leg:
+        if isinstance(intent, Enter | Add):
+            return Leg(intent, self._opening(number, intent))
+        trade = held[intent.position_id]
+        if isinstance(intent, Modify):
+            return Leg(intent, self._change(number, intent, trade))
+        if isinstance(intent, Partial):
+            return Leg(intent, self._part(number, intent, trade))
+        return Leg(intent, self._leaving(number, trade, trade.volume_lots))
+
+    def _opening(self, number: int, intent: Enter | Add) -> OrderRequest:
+        side, quote = intent.side, self.quote
+        price = quote.ask if side is _LONG else quote.bid
+        levels = stop_prices(intent, quote, self.spec)
+        return self._order(number, side, intent.volume_lots, price=price, levels=levels)
+
+    def _leaving(
+        self, number: int, trade: OpenTrade, volume_lots: float, name: str = ""
+    ) -> OrderRequest:
+        side = _SHORT if trade.side is _LONG else _LONG
+        return self._order(number, side, volume_lots, position=trade.position_id, name=name)
+
+    def _part(self, number: int, intent: Partial, trade: OpenTrade) -> OrderRequest | Drop:
+        volume = floor_volume(intent.volume_lots, self.spec.volume_step)
+        least = self.spec.volume_min - _LEAST_VOLUME
+        if volume < least:
+            return Drop(f"{volume:g} lots are less than {self.spec.volume_min:g}")
+        if trade.volume_lots - volume < least:
+            return self._leaving(number, trade, trade.volume_lots)
+        return self._leaving(number, trade, volume, PART_NAME)
+
+    def _change(self, number: int, intent: Modify, trade: OpenTrade) -> LevelsRequest | Drop:
+        levels = moved_levels(
+            trade.side, (trade.sl, trade.tp), (intent.sl, intent.tp), self.quote, self.spec
+        )
+        if isinstance(levels, Drop):
+            return levels
+        client_id = self._client_id(MODIFY_NAME, number)
+        return LevelsRequest(self.decision.symbol, trade.position_id, *levels, client_id)
+
+    def _order(
+        self, number: int, side: Side, volume_lots: float, *, price: float | None = None,
+        levels: tuple[float | None, float | None] = (None, None), position: int | None = None,
+        name: str = "",
+    ) -> OrderRequest:  # fmt: skip
+        quote, spec = self.quote, self.spec
+        client_id = self._client_id(name or _NAMES[side], number)
+        return OrderRequest(
+            self.decision.symbol, _BUY if side is _LONG else _SELL, volume_lots, client_id,
+            magic_of(self.strategy_id, client_id, self.magic_bits), comment_of(client_id),
+            filling_of(spec.filling_mode), price, *levels,
+            deviation=max(1, round((quote.ask - quote.bid) / spec.point)), position=position,
+            valid_until_msc=quote.time_ms + self.valid_for_ms,
+        )  # fmt: skip
+
+    def _client_id(self, name: str, number: int) -> str:
+        decision = self.decision
+        return _client_id(self.strategy_id, decision.symbol, decision.bar_open_ms, name, number)
+
+
+def close_reasons(legs: Sequence[Leg]) -> dict[int, str]:
+    """Why each close was decided, whole or of a part, by the magic that its deal will bear."""
+    return {
+        leg.request.magic: leg.intent.reason
+        for leg in legs
+        if isinstance(leg.intent, Close | Partial) and isinstance(leg.request, OrderRequest)
+    }
+
+
+def stop_prices(entry: Enter | Add, quote: Quote, spec: SymbolSpec) -> tuple[float, float]:
     """(stop, target) prices: a long from the ask, a short from the bid it is expected to fill at.
 
     Both are whole ticks, rounded away from the entry, so never inside the venue's stops level.
@@ -94,7 +228,11 @@ def intent_identity(
     the client id below (`magic_bits` 31: a short form); the comment carries a hash, for venues that
     keep comments.
     """
-    client_id = f"{strategy_id}-{symbol}-{bar_open_ms}-{_NAMES[side]}-{leg}"
+    client_id = _client_id(strategy_id, symbol, bar_open_ms, _NAMES[side], leg)
     return IntentIdentity(
         client_id, magic_of(strategy_id, client_id, magic_bits), comment_of(client_id)
     )
+
+
+def _client_id(strategy_id: int, symbol: str, bar_open_ms: int, name: str, leg: int) -> str:
+    return f"{strategy_id}-{symbol}-{bar_open_ms}-{name}-{leg}"

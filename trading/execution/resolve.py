@@ -15,6 +15,7 @@ from trading.execution.intents import (
     IntentState,
     JournalledIntent,
     Kind,
+    LevelsIntent,
 )
 from trading.execution.retry import gate
 from trading.execution.sending import Answer
@@ -47,25 +48,30 @@ class Resolver:
     def resolve(self, now_ms: int) -> tuple[str, ...]:
         """Asks about every request without an outcome; the client ids of what is still open.
 
-        An entry of an earlier process that was not sent goes out now if the broker does not know
-        it and its time has not run out. An UNKNOWN entry may still be under way: it is
-        NOT_EXECUTED only after 120 s and two healthy looks 10 s apart that show nothing. A close
-        of unknown outcome is asked again, under a new name, once its position is seen unchanged.
-        Then everything else that is open goes on (`Dispatcher.beat`).
+        An entry or a partial close of an earlier process that was not sent goes out now if the
+        broker does not know it and its time has not run out. An UNKNOWN one may still be under
+        way: it is NOT_EXECUTED only after 120 s and two healthy looks 10 s apart that show nothing.
+        A whole close of unknown outcome is asked again, under a new name, once its position is
+        seen unchanged; a partial one never is. Of a change of levels the position tells
+        (`Modifier`). Then everything else that is open goes on (`Dispatcher.beat`).
         Raises `BrokerError`.
         """
         if self._dispatcher.dry:
             return ()
         for intent in self._journal.open_intents():
-            if intent.kind is Kind.ENTRY and intent.state in _NOT_ANSWERED:
+            if intent.kind is not Kind.CLOSE and intent.state in _NOT_ANSWERED:
                 self._resume(intent, now_ms)
             elif intent.state in UNRESOLVED:
                 self._resolve(self._unknown(intent, now_ms), now_ms)
+        for change in self._journal.open_changes():
+            self._dispatcher.modifier.settle(change, now_ms)
         self._dispatcher.beat(now_ms)
-        return tuple(each.request.client_id for each in self._journal.open_intents())
+        left: list[JournalledIntent | LevelsIntent] = [*self._journal.open_intents()]
+        left += self._journal.open_changes()
+        return tuple(each.request.client_id for each in left)
 
     def _resume(self, intent: JournalledIntent, now_ms: int) -> None:
-        """An entry of an earlier process: not sent, or marked as sent and perhaps never received.
+        """An order of an earlier process: not sent, or marked as sent and perhaps never received.
 
         What is marked as sent goes out again only to a bridge that acts once per client id and has
         never heard of it; another bridge might still have it under way.
@@ -153,6 +159,8 @@ class Resolver:
             if not held and looks.count >= 2:
                 return Answer(IntentState.FILLED, None, "two healthy looks: no position")
             return None
+        if intent.kind is Kind.PART and self._dispatcher.parts.executed(intent):
+            return Answer(IntentState.FILLED, None, "the position is smaller by it")
         if looks.count >= 2 and age_ms >= _SILENT_MS:
             return Answer(IntentState.NOT_EXECUTED, None, "two healthy looks found nothing")
         return None

@@ -12,7 +12,7 @@ from broker.contract.marks import comment_of, magic_like
 from broker.contract.messages import OrderRequest, SymbolSpec, Tick
 from broker.contract.retcodes import Retcode, RetcodeClass
 from market.rounding import price_ticks, tick_price
-from trading.execution.levels import clamped
+from trading.execution.levels import Drop, clamped
 
 FRESH_FOR_MS = 5_000
 _WAITS = 2
@@ -25,13 +25,6 @@ class Again:
     """Ask again, `wait_ms` from now."""
 
     wait_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """The signal is over."""
-
-    why: str
 
 
 def after_answer(code: Retcode, asked: int, spent_ms: int) -> Again | Drop:

@@ -11,9 +11,16 @@ from broker.contract import retcodes
 from broker.contract.errors import BrokerError, BrokerRefused, BrokerUnavailable, OutcomeUnknown
 from broker.contract.messages import OrderRequest, TradeResult
 from broker.contract.port import Broker
-from broker.contract.retcodes import Retcode, RetcodeClass
+from broker.contract.retcodes import Retcode
 from trading.execution.budget import DAY_MS, RequestBudget, request_budget
-from trading.execution.intents import IntentLog, IntentState, LevelsRequest, TradeRequest
+from trading.execution.intents import (
+    IntentLog,
+    IntentState,
+    Kind,
+    LevelsRequest,
+    TradeRequest,
+    kind_of,
+)
 from trading.execution.settings import OrderSettings
 from trading.execution.settle import settle
 
@@ -64,18 +71,22 @@ class Sender:
     def levels(self, request: LevelsRequest, entry: str, now_ms: int) -> Answer:
         """Changes the levels of an entry's position; journals before and after."""
         self._journal.begin(request, now_ms, parent=entry)
-        answer = self._send(
+        answer = self.change(request, now_ms)
+        self.note(request.client_id, answer, now_ms)
+        return answer
+
+    def change(self, request: LevelsRequest, now_ms: int) -> Answer:
+        """Sends a PENDING change of levels. Its next state is the caller's to journal."""
+        return self._send(
             request,
             lambda: self._broker.modify(
                 request.position, sl=request.sl, tp=request.tp, client_id=request.client_id
             ),
             now_ms,
         )
-        self.note(request.client_id, answer, now_ms)
-        return answer
 
     def note(
-        self, client_id: str, answer: Answer, now_ms: int, *, then: OrderRequest | None = None
+        self, client_id: str, answer: Answer, now_ms: int, *, then: TradeRequest | None = None
     ) -> None:
         """Journals what became of a request, and what follows it."""
         self._journal.set_state(
@@ -112,18 +123,9 @@ def answered(request: TradeRequest, result: TradeResult) -> Answer:
     note = f"{result.retcode} {code.name}"
     if result.outcome == "not_sent":
         return Answer(IntentState.NOT_SENT, result, f"{note}: {result.comment}", code)
-    if isinstance(request, LevelsRequest):
-        return Answer(_levels_state(code), result, note, code)
-    if code.code == retcodes.LOCKED and request.position is None:
+    if code.code == retcodes.LOCKED and kind_of(request) in (Kind.ENTRY, Kind.PART):
         return Answer(IntentState.UNKNOWN, result, note, code)
     return Answer(IntentState(settle(request, result).state), result, note, code)
-
-
-def _levels_state(code: Retcode) -> IntentState:
-    if code.code in (retcodes.DONE, retcodes.PLACED, retcodes.NO_CHANGES):
-        return IntentState.FILLED
-    unknown = code.class_ is RetcodeClass.UNKNOWN
-    return IntentState.UNKNOWN if unknown else IntentState.REJECTED
 
 
 def facts(result: TradeResult | None) -> dict[str, Any]:

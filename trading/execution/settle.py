@@ -6,6 +6,7 @@ from typing import Literal
 from broker.contract import retcodes
 from broker.contract.messages import OrderRequest, TradeResult
 from broker.contract.retcodes import RetcodeClass
+from trading.execution.intents import LevelsRequest, TradeRequest
 
 State = Literal["filled", "partial", "rejected", "unknown"]
 
@@ -15,7 +16,8 @@ class Settlement:
     """What became of one request.
 
     `volume_lots` and `price` are what the venue says it filled (the price may be 0: read the
-    deal). `retcode_class` says what may be done next. `unknown`: ask before anything else.
+    deal); a change of levels fills none. `retcode_class` says what may be done next. `unknown`:
+    ask before anything else.
     """
 
     client_id: str
@@ -29,11 +31,15 @@ class Settlement:
     price: float
 
 
-def settle(request: OrderRequest, result: TradeResult) -> Settlement:
-    """The settlement of a market order. PLACED is unknown: its deal has yet to be seen."""
+def settle(request: TradeRequest, result: TradeResult) -> Settlement:
+    """The settlement of a request. A market order that was only PLACED is unknown: its deal has yet
+    to be seen. Levels that stand as asked already (10025) are filled."""
     code = retcodes.retcode(result.retcode)
-    state = _state(request, result, code.class_)
-    filled = state in ("filled", "partial")
+    if isinstance(request, LevelsRequest):
+        state, filled = _levels_state(result, code.class_), False
+    else:
+        state = _state(request, result, code.class_)
+        filled = state in ("filled", "partial")
     return Settlement(
         client_id=request.client_id,
         state=state,
@@ -55,3 +61,9 @@ def _state(request: OrderRequest, result: TradeResult, class_: RetcodeClass) -> 
     if result.retcode == retcodes.PLACED or class_ is RetcodeClass.UNKNOWN:
         return "unknown"
     return "rejected"
+
+
+def _levels_state(result: TradeResult, class_: RetcodeClass) -> State:
+    if result.retcode in (retcodes.DONE, retcodes.PLACED, retcodes.NO_CHANGES):
+        return "filled"
+    return "unknown" if class_ is RetcodeClass.UNKNOWN else "rejected"
