@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from ml.hub.release import Release
     from ml.hub.settings import StoreName
 
+_LINE = "{:<13} {:<17} {:<17} {:<17} {:<13} {}"
+
 
 def main(store: "StoreName", where: str, argv: Sequence[str] | None = None) -> int:
     """Runs the command over one store; returns the exit status."""
@@ -75,26 +77,19 @@ def _tell_served(release: "Release", folder: Path) -> None:
 
 
 def _show(hub: "Hub", installed: "Release | None") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     releases = hub.list()
     if not releases:
         print(f"{hub.name}: no release yet; push one: --push")
         return
     current = hub.current_tag()
-    table = Table(title=f"releases in {hub.name}")
-    for heading in ("tag", "made (UTC)", "model", "train cutoff", "sha256", ""):
-        table.add_column(heading, no_wrap=True)
+    print(_LINE.format("tag", "made (UTC)", "model", "train cutoff", "sha256", "").rstrip())
     for release in releases:
-        marks = _marks(release, current, installed)
-        for number, model in enumerate(release.models):
-            first = (release.tag, release.created_at[:16], marks) if number == 0 else ("", "", "")
-            table.add_row(
-                first[0], first[1], f"{model.kind} {model.symbol}", model.train_cutoff_date[:16],
-                model.sha256[:12], first[2],
-            )  # fmt: skip
-    Console(highlight=False).print(table)
+        first = (release.tag, release.created_at[:16], _marks(release, current, installed))
+        for model in release.models:
+            tag, made, marks = first
+            cutoff, name = model.train_cutoff_date[:16], f"{model.kind} {model.symbol}"
+            print(_LINE.format(tag, made, name, cutoff, model.sha256[:12], marks).rstrip())
+            first = ("", "", "")
 
 
 def _marks(release: "Release", current: str, installed: "Release | None") -> str:

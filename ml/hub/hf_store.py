@@ -56,7 +56,7 @@ class HuggingFaceStore:
             raise self._failed(error, "cannot be written") from None
 
     def _failed(self, error: BaseException, what: str) -> HubUnavailable:
-        response = getattr(error, "response", None)
+        response = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
         status = getattr(response, "status_code", None)
         if status in (401, 403):
             hint = f"the token is not let in; check {Secrets.HF_TOKEN} and hub.repo"
@@ -81,6 +81,7 @@ def _api(settings: HubSettings, secrets: Secrets) -> Any:
 
 
 def _failures() -> tuple[type[Exception], ...]:
+    """An upload that fails is a RuntimeError there, with the answer as its cause."""
     from huggingface_hub.errors import HTTPError
 
-    return HTTPError, OSError, ValueError
+    return HTTPError, OSError, ValueError, RuntimeError
