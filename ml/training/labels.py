@@ -40,8 +40,8 @@ class SignalLabels:
 def signal_labels(bars: Bars, instrument: Instrument, settings: LabelSettings) -> SignalLabels:
     """Labels for every bar, under the instrument's tick size and the bars' own spread."""
     range_now = atr(bars.high, bars.low, bars.close, bars.open_ms, ATR_PERIOD)
-    stop = _distance_ticks(range_now, settings.atr_sl_mult, instrument.tick_size)
-    target = _distance_ticks(range_now, settings.atr_tp_mult, instrument.tick_size)
+    stop = distance_ticks(range_now, settings.atr_sl_mult, instrument.tick_size)
+    target = distance_ticks(range_now, settings.atr_tp_mult, instrument.tick_size)
     return barrier_labels(bars, instrument, stop, target, settings.lookahead_candles)
 
 
@@ -57,7 +57,7 @@ def barrier_labels(
     return SignalLabels(label, end_row, valid)
 
 
-def _distance_ticks(range_now: Float64s, multiple: float, tick_size: float) -> Int64s:
+def distance_ticks(range_now: Float64s, multiple: float, tick_size: float) -> Int64s:
     """A multiple of ATR in whole ticks, at least one; 0 where there is no ATR."""
     distance = np.rint(np.nan_to_num(range_now * multiple) / tick_size).astype(np.int64)
     return np.where(np.isfinite(range_now), np.maximum(distance, 1), 0)

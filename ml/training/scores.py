@@ -31,7 +31,7 @@ def forecast_scores(
             (probabilities[:, BUY] - probabilities[:, SELL])[directed], label[directed] == BUY
         ),
         "classes": {
-            name: _class_scores(probabilities[:, each], called == each, label == each)
+            name: class_scores(probabilities[:, each], called == each, label == each)
             for each, name in enumerate(CLASSES)
         },
         "baseline": {
@@ -65,9 +65,10 @@ def margin_quantiles(probabilities: Float64s) -> dict[str, float]:
     return {f"q{q:g}": float(np.quantile(margin, q / 100)) for q in (50, 90, 95, 99)}
 
 
-def _class_scores(
+def class_scores(
     probability: Float64s, called: NDArray[np.bool_], hit: NDArray[np.bool_]
 ) -> dict[str, Any]:
+    """One class: how often it came and was called, and how good its probability was."""
     both = int((called & hit).sum())
     p = np.clip(probability, _TINY, 1 - _TINY)
     return {
