@@ -17,6 +17,7 @@ from broker.simulator.settings import PaperSettings
 from ml.features.settings import FeatureSettings
 from ml.hub.settings import HubSettings
 from ml.predictors.settings import ModelPaths
+from ml.training.position_settings import PositionTrainingSettings
 from ml.training.settings import (
     EtParams,
     LabelSettings,
@@ -51,6 +52,7 @@ class MlSettings(BaseModel):
     xgb_params: XgbParams
     lgb_params: LgbParams
     et_params: EtParams = EtParams()
+    position_training: PositionTrainingSettings = PositionTrainingSettings()
     paths: ModelPaths
     study: StudySettings = Field(default_factory=StudySettings)
     hub: HubSettings = Field(default_factory=HubSettings)

@@ -7,18 +7,24 @@ from ml.training.settings import LgbParams, RfParams, XgbParams
 from trading.decision.settings import QuantileGate
 
 
+class LooseGate(QuantileGate):
+    """As the trading gate, with a larger share and a shorter look-back."""
+
+    top_share: float = Field(default=0.5, gt=0, lt=1)
+    lookback_days: int = Field(default=30, ge=1, le=3650)
+
+
 class PositionTrainingSettings(BaseModel):
     """What the position model learns from: the signal model's own trades, through a looser gate.
 
-    `gate`: as the trading one, with a larger share and a shorter look-back. A row is EXIT where
-    leaving pays `exit_margin_atr` × ATR more than holding. At most `max_rows` rows, taken from
-    trades spread over the whole time; fewer than `min_trades` or `min_rows` are named in what
-    training says. The last three: overrides of the base models' parameters, for this model alone.
+    A row is EXIT where leaving pays `exit_margin_atr` × ATR more than holding. At most `max_rows`
+    rows, taken from trades spread over the whole time; fewer than `min_trades` or `min_rows` are
+    named in what training says. The last three: overrides of the base models' parameters, for this model alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    gate: QuantileGate = QuantileGate(top_share=0.5, lookback_days=30)
+    gate: LooseGate = LooseGate()
     exit_margin_atr: float = Field(default=0.1, ge=0, le=10)
     max_rows: int = Field(default=120_000, ge=1000)
     min_trades: int = Field(default=2000, ge=1)
