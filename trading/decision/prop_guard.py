@@ -123,7 +123,9 @@ def pre_trade(
     the highest floor by `buffer_share` of the allowance. Swap to come is not known and not in it.
     """
     all_stands = standings(now, settings)
-    if all_stands and any(trade.sl == 0 for trade in now.open_trades):
+    if not all_stands:
+        return None
+    if any(trade.sl == 0 for trade in now.open_trades):
         return Denial("prop_pre_trade", "a trade without a stop", "a stop on every trade")
     left = now.account.equity - _lost_at_all_stops(volume_lots, sl_distance, now, settings)
     for stands in all_stands:
