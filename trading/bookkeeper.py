@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from broker.contract.messages import Deal, Position, Snapshot
+from trading.close_reasons import close_reason
 from trading.decision.records import OpenTrade, Side
 from trading.execution.intents import IntentState
 from trading.execution.reconcile import (
@@ -53,7 +54,7 @@ class Bookkeeper:
         self._pager = pager
         self._symbol = symbol
         self._reprotect = reprotect
-        self.book = TradeBook(strategy_id)
+        self.book = TradeBook(strategy_id, reason_of=lambda magic: close_reason(journal, magic))
         self._known_deals: set[int] = set()
         self._deals_from_ms = 0
         self._untold: list[Deal] = []
@@ -65,6 +66,11 @@ class Bookkeeper:
         self._tickets: dict[int, int] = {}
         self._vanishing: dict[int, Vanishing] = {}
         self._margin = 0.0
+        self._tell: list[Callable[[Sequence[Deal]], None]] = []
+
+    def tell_deals(self, listener: Callable[[Sequence[Deal]], None]) -> None:
+        """`listener` hears of every deal of the account, each once, from `restore` on."""
+        self._tell.append(listener)
 
     @property
     def doubtful(self) -> bool:
@@ -87,7 +93,7 @@ class Bookkeeper:
             self.book.adopt(OpenTrade(**(words["trade"] | {"side": Side(words["trade"]["side"])})))
         known = self._journal.deals()
         self._known_deals = {deal.ticket for deal in known}
-        self.book.add(self._of_this_symbol(known))
+        self._heard(known)
         self._confirmed = self._noted("close_confirmed", "position_id")
         self._foreign = self._noted("foreign_position", "position_id")
         self._balance = self._noted("balance_operation", "deal")
@@ -145,9 +151,14 @@ class Bookkeeper:
     def _fold(self, deals: Sequence[Deal]) -> None:
         new = [deal for deal in deals if deal.ticket not in self._known_deals]
         self._journal.saw_deals(new)
-        self.book.add(self._of_this_symbol(new))
+        self._heard(new)
         self._known_deals.update(deal.ticket for deal in new)
         self._untold += new
+
+    def _heard(self, deals: Sequence[Deal]) -> None:
+        self.book.add(self._of_this_symbol(deals))
+        for listener in self._tell:
+            listener(deals)
 
     def _of_this_symbol(self, deals: Sequence[Deal]) -> list[Deal]:
         return [deal for deal in deals if deal.symbol == self._symbol]

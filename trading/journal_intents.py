@@ -52,6 +52,14 @@ class IntentReads:
         )
         return found[0] if found else None
 
+    def close_of_magic(self, magic: int) -> JournalledIntent | None:
+        """The close, whole or of a part, that bears this magic; the newest, should there be
+        several."""
+        found = self._intents(
+            "WHERE magic = ? AND kind IN ('close', 'part') ORDER BY rowid DESC LIMIT 1", magic
+        )
+        return found[0] if found else None
+
     def closes_of(self, position: int) -> tuple[JournalledIntent, ...]:
         """Every whole close asked for this position, oldest first."""
         return self._intents("WHERE kind = 'close' AND position = ? ORDER BY rowid", position)

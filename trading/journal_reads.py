@@ -54,6 +54,21 @@ class JournalReads(IntentReads):
         )
         return (line for (line,) in rows)
 
+    def last_decision_line(self, symbol: str) -> str | None:
+        """The canonical line of the bar that was decided last; None before the first."""
+        row = self._db.execute(
+            "SELECT line FROM decisions WHERE symbol = ? ORDER BY id DESC LIMIT 1", (symbol,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def decision_line(self, symbol: str, bar_open_ms: int) -> str | None:
+        """The canonical line of one bar; None if it was not decided."""
+        row = self._db.execute(
+            "SELECT line FROM decisions WHERE symbol = ? AND bar_open_ms = ?",
+            (symbol, bar_open_ms),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
     def decision_times_ms(self, symbol: str) -> list[float]:
         """How long each decision took, from bars received to order body ready."""
         rows = self._db.execute(

@@ -216,7 +216,8 @@ def closed_trades(
 def close_type(deal: Deal, net_profit: float, strategy_id: int, reason: str = "") -> str:
     """Why a trade ended, from the closing deal's reason alone (B21); never from prices.
 
-    `net_profit`: of what this deal closed. `reason`: why we asked for it, where that is known.
+    `net_profit`: of what this deal closed. `reason`: the rule that asked for it, where that is
+    known: a guard's name in capitals, e.g. PROP_FLATTEN; ML_EXIT for the position model's.
     """
     if deal.reason == _SL:
         return "SL_TRAIL" if net_profit > 0 else "SL_HIT"
@@ -225,5 +226,7 @@ def close_type(deal: Deal, net_profit: float, strategy_id: int, reason: str = ""
     if deal.reason == _SO:
         return "STOP_OUT"
     if deal.reason == _EXPERT:
-        return (reason or "ML_EXIT") if is_ours(deal.magic, strategy_id) else "EXTERNAL_BOT"
+        if not is_ours(deal.magic, strategy_id):
+            return "EXTERNAL_BOT"
+        return "ML_EXIT" if reason in ("", "position_exit") else reason.upper()
     return "SERVER" if deal.reason in _SERVER_REASONS else "MANUAL"

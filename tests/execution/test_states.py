@@ -43,10 +43,13 @@ def test_only_the_transitions_of_the_table_are_legal(old: IntentState, new: Inte
         require_legal("a", Kind.ENTRY, old, new)
 
 
-@pytest.mark.parametrize("kind", [Kind.CLOSE, Kind.LEVELS])
+OTHERS = [kind for kind in Kind if kind is not Kind.ENTRY]
+
+
+@pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("old", sorted(FILLED | GUARDED))
 @pytest.mark.parametrize("new", sorted(S))
-def test_a_close_or_a_change_of_levels_is_over_when_it_is_done(
+def test_what_is_no_entry_is_over_when_it_is_done(
     kind: Kind, old: IntentState, new: IntentState
 ) -> None:
     with pytest.raises(IllegalTransition):
@@ -60,11 +63,16 @@ def test_the_table_names_every_state() -> None:
 @pytest.mark.parametrize("state", sorted(S))
 def test_what_is_open_has_something_left_to_do(state: IntentState) -> None:
     undecided = state in (S.PENDING, S.SENT, S.UNKNOWN)
-    assert is_open(Kind.CLOSE, state) is is_open(Kind.LEVELS, state) is undecided
+    assert all(is_open(kind, state) is undecided for kind in OTHERS)
     assert is_open(Kind.ENTRY, state) is (undecided or state in FILLED)
 
 
-def test_the_kind_is_told_by_the_request() -> None:
-    assert kind_of(entry()) is Kind.ENTRY
-    assert kind_of(entry(position=5)) is Kind.CLOSE
+@pytest.mark.parametrize("leg", ["0", "12", "0r1", "0r2"])
+def test_the_kind_is_told_by_the_request_and_its_name(leg: str) -> None:
+    name = f"7719-BTCUSD-1756684800000-{{}}-{leg}"
+    assert kind_of(entry(name.format("BUY"))) is Kind.ENTRY
+    assert kind_of(entry(name.format("SELL"), position=5)) is Kind.CLOSE
+    assert kind_of(entry(name.format("PART"), position=5)) is Kind.PART
+    for own, kind in (("LEVELS", Kind.MODIFY), ("BUY", Kind.LEVELS)):
+        assert kind_of(LevelsRequest("BTCUSD", 5, 1.0, 2.0, name.format(own))) is kind
     assert kind_of(LevelsRequest("BTCUSD", 5, 1.0, 2.0, "as1")) is Kind.LEVELS

@@ -101,6 +101,8 @@ class Venue:
     def modify(self, position: int, *, sl: float, tp: float, client_id: str) -> TradeResult:
         self.modified.append((position, sl, tp, client_id))
         answer = self.levels_answers.pop(0) if self.levels_answers else retcodes.DONE
+        if callable(answer):
+            answer = answer()
         if answer == "done, answer lost":
             self.held[position] = replace(self.held[position], sl=sl, tp=tp)
             raise LOST
