@@ -1,17 +1,21 @@
 """What is known of each decided bar before the run begins: one row per bar, computed once."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from market.bars import Bars, Float64s, Int64s
 from market.instrument import Instrument
+from ml.features.position import m1_features
 from trading.decision.gate import GateColumns
 from trading.decision.quantile import rolling_floor
 from trading.decision.records import Forecast, MarketView
-from trading.decision.settings import QuantileGate
+from trading.decision.settings import DecisionSettings, QuantileGate
 from trading.forecasts import ForecastColumns
-from trading.market_window import gate_means
+from trading.market_window import gate_means, regimes
 from trading.views import market_view
 
 
@@ -24,7 +28,8 @@ class DecidedBars:
     """The decided bars and what was known at each one's close. Columns of equal length.
 
     `history` is everything the market file holds; the decided bars are its rows `first` … `last`
-    − 1. `forecasts`, `margin_floor`, `atr`, `ema200` have the decided rows alone.
+    − 1. All other columns have the decided rows alone. `m1` (n, 5): the M1 features, where there
+    are M1 bars. `adx`, `trending`, `momentum_decay`: where the settings ask (`asked_for`).
     """
 
     history: Bars
@@ -34,6 +39,10 @@ class DecidedBars:
     margin_floor: Float64s
     atr: Float64s
     ema200: Float64s
+    m1: Float64s | None = None
+    adx: Float64s | None = None
+    trending: NDArray[np.bool_] | None = None
+    momentum_decay: Float64s | None = None
 
     def __len__(self) -> int:
         return self.last - self.first
@@ -46,15 +55,33 @@ class DecidedBars:
     def close_ms(self) -> Int64s:
         return self.bars.close_ms
 
+    def asked_for(self, settings: DecisionSettings) -> "DecidedBars":
+        """With the columns that these settings look at beside those that every decision needs."""
+        bars, regime = self, settings.adx_regime_filter
+        if regime.enabled:
+            adx, trending = regimes(self.history, regime, self.first)
+            rows = slice(self.first, self.last)
+            bars = replace(bars, adx=adx[rows], trending=trending[rows])
+        if settings.ml_active_management.ml_trailing_stop.enabled:
+            bars = replace(bars, momentum_decay=self._feature("momentum_decay"))
+        return bars
+
+    def _feature(self, name: str) -> Float64s:
+        names, features = self.forecasts.feature_names, self.forecasts.features
+        if features is None or name not in names:
+            raise ValueError(f"decided bars: the feature {name} is needed, there is none")
+        return np.ascontiguousarray(features[:, names.index(name)])
+
     def market(self, i: int) -> MarketView:
         """The market view of decided bar i."""
+        adx, trends, decay = self.adx, self.trending, self.momentum_decay
         return market_view(
-            self.history,
-            self.first + i,
-            atr=self.atr[i],
-            ema200=self.ema200[i],
+            self.history, self.first + i, atr=self.atr[i], ema200=self.ema200[i],
             floor=self.margin_floor[i],
-        )
+            adx=math.nan if adx is None else float(adx[i]),
+            trending=trends is not None and bool(trends[i]),
+            momentum_decay=math.nan if decay is None else float(decay[i]),
+        )  # fmt: skip
 
     def gate_columns(self, instrument: Instrument) -> GateColumns:
         """The gate's columns. The quote at a bar's close has that bar's spread."""
@@ -72,6 +99,8 @@ class DecidedBars:
             ema200=self.ema200,
             spread_points=np.rint(spread_ticks * (instrument.tick_size / instrument.point)),
             point=instrument.point,
+            adx=self.adx,
+            trending=self.trending,
         )
 
 
@@ -90,6 +119,8 @@ class RowReader:
             bars.spread_points, decided.atr, decided.ema200, decided.margin_floor,
         )  # fmt: skip
         self._columns = tuple(column.data for column in columns)
+        extra = (decided.adx, decided.trending, decided.momentum_decay)
+        self._extra = None if all(each is None for each in extra) else tuple(map(_data, extra))
         self._missing = forecasts.missing.data
         self._probabilities = tuple(column.data for column in forecasts.probabilities.T)
         self._votes = forecasts.votes
@@ -101,9 +132,16 @@ class RowReader:
     def market(self, i: int) -> MarketView:
         """The market view of decided bar i."""
         opened, closed, o, h, low, c, spread, atr, ema200, floor = self._columns
+        if self._extra is None:
+            return MarketView(
+                self._symbol, opened[i], closed[i], o[i], h[i], low[i], c[i], spread[i], atr[i],
+                ema200[i], floor[i],
+            )  # fmt: skip
+        adx, trending, decay = self._extra
         return MarketView(
             self._symbol, opened[i], closed[i], o[i], h[i], low[i], c[i], spread[i], atr[i],
-            ema200[i], floor[i],
+            ema200[i], floor[i], math.nan if adx is None else adx[i],
+            trending is not None and bool(trending[i]), math.nan if decay is None else decay[i],
         )  # fmt: skip
 
     def forecast(self, i: int) -> Forecast | None:
@@ -114,12 +152,23 @@ class RowReader:
         return Forecast(buy[i], sell[i], hold[i], tuple(self._votes[i].tolist()))
 
 
+def _data(column: NDArray[Any] | None) -> memoryview | None:
+    return None if column is None else column.data
+
+
 def decided_bars(
-    history: Bars, forecasts: ForecastColumns, quantile: QuantileGate, *, from_ms: int, to_ms: int
+    history: Bars,
+    forecasts: ForecastColumns,
+    quantile: QuantileGate,
+    *,
+    from_ms: int,
+    to_ms: int,
+    m1: Bars | None = None,
 ) -> DecidedBars:
     """Bars that open in [from, to), with floors from the forecasts before them.
 
     `forecasts` cover the last rows of `history`, from the gate's look-back before `from_ms` on.
+    `m1`: M1 bars that the position model looks at.
     """
     offset = len(history) - len(forecasts)
     if offset < 0 or not np.array_equal(forecasts.open_ms, history.open_ms[offset:]):
@@ -142,4 +191,5 @@ def decided_bars(
         margin_floor=floor[rows],
         atr=ranges[first:last],
         ema200=means[first:last],
+        m1=None if m1 is None else m1_features(m1, history.close_ms[first:last]),
     )

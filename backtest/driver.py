@@ -3,62 +3,50 @@
 At each decided bar's close τ the terminal runs its events first, then the decision is made and its
 orders are sent: the rules of docs/architecture.md, "Paper over HTTP equals the backtest".
 
-Bars that the gate denies by stateless rules alone are not visited: nothing can be sent there. The
-canonical lines are made afterwards, by deciding every bar again. Positions open after the last
-decision stay open and are marked to market, as in paper.
+Bars that the gate denies by stateless rules alone are not visited: nothing can be sent there,
+unless something is open that is managed, or that an account guard looks at. The canonical lines are
+made afterwards, by deciding every bar again. Positions open after the last decision stay open and
+are marked to market, as in paper.
 """
 
 import gc
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.columns import DecidedBars, RowReader
+from backtest.columns import DecidedBars
+from backtest.inputs import RowInputs
+from backtest.rules import Rules
 from backtest.venue import Venue, trade_result
 from broker.contract.constants import DealType
 from broker.contract.messages import Deal
 from broker.simulator.records import SendResult
-from broker.simulator.settings import PaperSettings
 from broker.simulator.terminal import SimulatedTerminal
-from market.instrument import Instrument
 from trading.canonical import decision_line
 from trading.decision import gate
 from trading.decision.decide import decide
 from trading.decision.records import ClosedTrade, Decision, DecisionInput, InstrumentView
-from trading.decision.settings import DecisionSettings
 from trading.equity import EquityCurve, equity_curve
 from trading.execution.intents import TradeRequest
 from trading.execution.plan import close_reasons, legs, requests_of
 from trading.execution.settle import Settlement, settle
 from trading.trade_book import closed_trades
-from trading.views import assemble
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rules:
-    """Everything a run is decided by, beside its bars."""
-
-    instrument: Instrument
-    decision: DecisionSettings
-    paper: PaperSettings
-    strategy_id: int
-    valid_for_ms: int = 300_000
-    magic_bits: int = 48
+__all__ = ["BacktestRun", "Rules", "run_backtest"]
 
 
 class BacktestRun:
     """One run over decided bars: its venue, and the requests it sent, by decided row."""
 
     def __init__(self, bars: DecidedBars, rules: Rules) -> None:
-        self.bars = bars
+        self.bars = bars = bars.asked_for(rules.decision)
         self.rules = rules
         self.verdicts = gate.evaluate(bars.gate_columns(rules.instrument), rules.decision)
-        self.session_open = rules.instrument.sessions.are_open(bars.close_ms).tolist()
         self.venue = _opened(bars, rules)
+        self.inputs = RowInputs(bars, rules, self.venue)
         self.sent: dict[int, tuple[TradeRequest, ...]] = {}
-        self._rows = RowReader(bars)
         self._answers: list[tuple[TradeRequest, SendResult, int]] = []
 
     @property
@@ -113,16 +101,18 @@ class BacktestRun:
 
     def decide_at(self, row: int) -> tuple[DecisionInput, Decision]:
         """Moves to the close of a row and decides it."""
-        self.venue.advance(self._rows.close_ms(row))
+        self.venue.advance(self.inputs.close_ms(row))
         return self.decide_here(row)
 
     def decide_here(self, row: int) -> tuple[DecisionInput, Decision]:
         """Decides a row whose close it is at the venue."""
-        now = self._input(row)
-        return now, decide(now, self.rules.decision, self.verdicts.row(row))
+        verdict = self.verdicts.row(row)
+        now = self.inputs.at(row, gate_open=verdict.denied == 0)
+        return now, decide(now, self.rules.decision, verdict)
 
     def act(self, row: int, now: DecisionInput, decision: Decision) -> tuple[TradeRequest, ...]:
         """Plans and sends what was decided."""
+        self.inputs.decided(now)
         if not decision.intents:
             return ()
         planned = legs(
@@ -142,26 +132,6 @@ class BacktestRun:
         self.sent[row] = requests
         return requests
 
-    def _input(self, row: int) -> DecisionInput:
-        """The snapshot at the close of a row, as the daemon would have read it."""
-        rows, venue = self._rows, self.venue
-        market = rows.market(row)
-        venue.read_deals()
-        quote, account, mine, terms = venue.state()
-        forecast = rows.forecast(row)
-        return assemble(
-            market,
-            forecast,
-            "" if forecast else self.bars.forecasts.missing_feature(row),
-            quote,
-            account,
-            mine,
-            terms,
-            venue.book,
-            day_zone=self.rules.decision.timezone,
-            session_open=self.session_open[row],
-        )
-
 
 def run_backtest(bars: DecidedBars, rules: Rules, *, skip_idle: bool = True) -> BacktestRun:
     """Decides every bar of `bars` in order and returns the ledger and the decisions.
@@ -169,16 +139,46 @@ def run_backtest(bars: DecidedBars, rules: Rules, *, skip_idle: bool = True) -> 
     `skip_idle=False` visits every bar; it changes no decision and no deal.
     """
     run = BacktestRun(bars, rules)
-    rows = np.flatnonzero(run.verdicts.denied == 0) if skip_idle else np.arange(len(bars))
-    close_ms = bars.close_ms.data
-    venue, most = run.venue, rules.decision.max_open_positions
+    candidates = np.flatnonzero(run.verdicts.denied == 0).tolist()
     with _no_collector():
-        for row in rows.tolist():
-            venue.advance(close_ms[row])
-            if not (skip_idle and venue.holds >= most):
-                run.act(row, *run.decide_here(row))
-    venue.advance(close_ms[-1])
+        if not skip_idle:
+            _visit_all(run)
+        elif run.inputs.watches:
+            _visit_watched(run, candidates)
+        else:
+            _visit_entries(run, candidates)
+    run.venue.advance(run.inputs.close_ms(len(bars) - 1))
     return run
+
+
+def _visit_all(run: BacktestRun) -> None:
+    for row in range(len(run.bars)):
+        run.act(row, *run.decide_at(row))
+
+
+def _visit_entries(run: BacktestRun, candidates: list[int]) -> None:
+    """Only rows where something may be opened: nobody looks at what is open."""
+    venue, most = run.venue, run.rules.decision.max_open_positions
+    close_ms = run.bars.close_ms.data
+    for row in candidates:
+        venue.advance(close_ms[row])
+        if venue.holds < most:
+            run.act(row, *run.decide_here(row))
+
+
+def _visit_watched(run: BacktestRun, candidates: list[int]) -> None:
+    """Rows where something may be opened, and every row that begins with something open."""
+    venue, last, row = run.venue, len(run.bars), -1
+    while True:
+        row += 1
+        if not venue.holds:
+            place = bisect_left(candidates, row)
+            if place == len(candidates):
+                return
+            row = candidates[place]
+        if row == last:
+            return
+        run.act(row, *run.decide_at(row))
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The simulated terminal as a backtest needs it: time, state in the core's records, orders."""
 
+from collections.abc import Sequence
+
 from broker.contract import retcodes
 from broker.contract.constants import OrderType, TradeAction
 from broker.contract.messages import Deal, OrderRequest, SymbolSpec, TradeResult
@@ -43,12 +45,15 @@ class Venue:
         """How many positions are open."""
         return len(self._positions)
 
-    def read_deals(self) -> None:
-        """Folds the deals made since the last call."""
+    def read_deals(self) -> Sequence[Deal]:
+        """Folds the deals made since the last call, and returns them."""
         rows = self.terminal.ledger.deals
-        if len(rows) > self._deals_read:
-            self.book.add(map(self.terminal.deal, rows[self._deals_read :]))
-            self._deals_read = len(rows)
+        if len(rows) == self._deals_read:
+            return ()
+        new = [self.terminal.deal(row) for row in rows[self._deals_read :]]
+        self.book.add(new)
+        self._deals_read = len(rows)
+        return new
 
     def state(self) -> tuple[Quote, AccountView, tuple[OpenTrade, ...], InstrumentView]:
         """Quote, account, our open trades and the symbol's terms: one snapshot."""

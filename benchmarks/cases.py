@@ -30,6 +30,7 @@ from trading.execution.plan import plan
 from trading.forecaster import Forecaster
 from trading.forecasts import columns_of
 from trading.market_window import gate_means, last_bar
+from trading.releases import NO_CALENDAR
 from trading.views import assemble
 
 BTC = instrument("BTCUSD")
@@ -97,10 +98,13 @@ def _rules() -> Rules:
 
 
 def _rules_of_the_peer() -> Rules:
-    """Without the circuit breaker and slippage, which the peer does not have, and on an account
-    that random entries do not ruin: a trade that is too small to place would not be counted."""
+    """Without circuit breaker, account guards and slippage, which the peer does not have, and on
+    an account that random entries do not ruin: a trade too small to place would not be counted."""
     breaker = SETTINGS.decision.circuit_breaker.model_copy(update={"enabled": False})
-    changes = {"circuit_breaker": breaker, "risk_percent": 0.02}
+    changes = {
+        "circuit_breaker": breaker, "risk_percent": 0.02,
+        "max_daily_loss_pct": 0.0, "max_weekly_drawdown_pct": 0.0,
+    }  # fmt: skip
     decision = SETTINGS.decision.model_copy(update=changes)
     paper = SETTINGS.paper.model_copy(update={"slippage_points": 0, "balance": 1e6})
     return Rules(BTC, decision, paper, SETTINGS.daemon.strategy_id)
@@ -182,7 +186,7 @@ def decision_latency(models: Path) -> dict[str, Any]:
     quantile = SETTINGS.decision.prediction.quantile
     forecaster = Forecaster(
         predictor, groups=GROUPS, quantile=quantile, round_step=BTC.round_step,
-        calendar=EconomicCalendar.none(),
+        calendar=NO_CALENDAR,
     )  # fmt: skip
     first = len(history) - 2000
     forecaster.start(history, int(history.open_ms[first]))

@@ -33,13 +33,14 @@ class EconomicCalendar:
     """Events sorted by time; columns of equal length.
 
     `impact` is 0–3 (`Impact`), `currency` an ISO code or `ALL`. An event may be used from
-    `known_since_ms` on, never before.
+    `known_since_ms` on, never before. `title`: what is released, empty where nobody says.
     """
 
     time_ms: Int64s
     impact: NDArray[np.int8]
     currency: NDArray[np.str_]
     known_since_ms: Int64s
+    title: NDArray[np.str_]
 
     def __len__(self) -> int:
         return len(self.time_ms)
@@ -48,9 +49,8 @@ class EconomicCalendar:
     def none() -> "EconomicCalendar":
         """A calendar without events."""
         no_time = np.empty(0, dtype=np.int64)
-        return EconomicCalendar(
-            no_time, np.empty(0, dtype=np.int8), np.empty(0, dtype="U3"), no_time
-        )
+        no_text = np.empty(0, dtype="U3")
+        return EconomicCalendar(no_time, np.empty(0, dtype=np.int8), no_text, no_time, no_text)
 
     @staticmethod
     def of(
@@ -58,11 +58,15 @@ class EconomicCalendar:
         impact: NDArray[np.int8],
         currency: NDArray[np.str_],
         known_since_ms: Int64s | None = None,
+        title: NDArray[np.str_] | None = None,
     ) -> "EconomicCalendar":
         """Events in any order, sorted by time; known a week ahead where nothing else is said."""
         known_ms = time_ms - SCHEDULE_LEAD_MS if known_since_ms is None else known_since_ms
+        titles = np.full(len(time_ms), "") if title is None else title
         order = np.argsort(time_ms, kind="stable")
-        return EconomicCalendar(time_ms[order], impact[order], currency[order], known_ms[order])
+        return EconomicCalendar(
+            time_ms[order], impact[order], currency[order], known_ms[order], titles[order]
+        )
 
     def only(
         self, currencies: Iterable[str], *, min_impact: Impact = Impact.NONE

@@ -1,7 +1,7 @@
 """When a market is open, by the exchange's own clock and daylight saving."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,8 @@ from market.zones import Int64s, offset_steps
 _MINUTES_A_DAY = 1440
 _MINUTES_A_WEEK = 7 * _MINUTES_A_DAY
 _FIRST_MONDAY_MIN = 4 * _MINUTES_A_DAY  # 1970-01-05
+_BREAK_MIN = 120
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,29 @@ class Sessions:
         local_s = utc_s + offset_steps(self.zone).offsets_s(utc_s)
         minute: Int64s = (local_s // 60 - _FIRST_MONDAY_MIN) % _MINUTES_A_WEEK
         return _open_minutes(self)[minute]
+
+    def next_break_ms(self, instant_ms: int) -> int:
+        """When the market closes next for two hours or more; 0 if not within a day from now."""
+        starts = _break_starts(self)
+        if not starts:
+            return 0
+        local = datetime.fromtimestamp(instant_ms / 1000, UTC).astimezone(_zone(self.zone))
+        minute = local.weekday() * _MINUTES_A_DAY + local.hour * 60 + local.minute
+        away = min((start - minute) % _MINUTES_A_WEEK for start in starts)
+        whole = local.replace(second=0, microsecond=0, tzinfo=None)
+        closes = (whole + timedelta(minutes=away)).replace(tzinfo=_zone(self.zone))
+        closes_ms = round(closes.timestamp() * 1000)
+        return closes_ms if instant_ms <= closes_ms <= instant_ms + _DAY_MS else 0
+
+
+@lru_cache(maxsize=32)
+def _break_starts(sessions: Sessions) -> tuple[int, ...]:
+    """Minutes of the local week at which the market closes for two hours or more."""
+    is_open = _open_minutes(sessions)
+    closes = np.flatnonzero(np.roll(is_open, 1) & ~is_open)
+    return tuple(
+        int(start) for start in closes if not np.roll(is_open, -int(start))[:_BREAK_MIN].any()
+    )
 
 
 @lru_cache(maxsize=32)

@@ -4,24 +4,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from broker.contract.port import Broker
-from market.calendar import EconomicCalendar
 from market.instrument import Instrument
 from market.instruments import INSTRUMENTS
 from market.store import BarStore
 from market.timeframe import Timeframe
+from ml.features.catalogue import names
+from trading.advice import NO_MODELS, Adviser, BesideModels
 from trading.bookkeeper import Bookkeeper
 from trading.bot import Bot, Parts
 from trading.clock import Clock, StopFlag
 from trading.decision.settings import DecisionSettings
+from trading.decision_inputs import DecisionInputs, Sources
 from trading.errors import DaemonError
 from trading.execution.dispatch import Dispatcher
 from trading.execution.resolve import Resolver
 from trading.feed import BarFeed
 from trading.forecaster import Forecaster, Predictor
 from trading.journal import Journal
+from trading.minutes import BrokerMinutes
 from trading.missed import MissedBars
 from trading.observer import Observer
 from trading.outage import Outage
+from trading.outside import NOTHING_OUTSIDE, Outside
 from trading.pager import JournalPager, Pager
 from trading.pins import Accepted
 from trading.report import Reporter
@@ -65,11 +69,13 @@ def assemble(
     require_bridge: Callable[[], None] = lambda: None,
     accepted: Accepted = _NOTHING_ACCEPTED,
     pager: Pager | None = None,
+    beside: BesideModels = NO_MODELS,
+    outside: Outside = NOTHING_OUTSIDE,
 ) -> Bot:
     """A bot over these parts; nothing is asked of the broker yet.
 
     `require_bridge` raises when waiting for the bridge makes no sense any more. `pager`: None is
-    the journal, the log and the view.
+    the journal, the log and the view. `beside`: the models beside the signal model, `predictor`.
     """
     instrument, daemon = trade.instrument, trade.daemon
     pager = pager or JournalPager(journal, reporter, clock)
@@ -82,7 +88,8 @@ def assemble(
         groups=trade.groups,
         quantile=trade.decision.prediction.quantile,
         round_step=instrument.round_step,
-        calendar=EconomicCalendar.none(),
+        calendar=outside.calendar,
+        onchain=outside.onchain,
     )
     schedule = Schedule(TIMEFRAME, instrument.sessions, clock, limits, daemon)
     watch = HealthWatch(
@@ -92,6 +99,10 @@ def assemble(
     books = Bookkeeper(
         journal, pager, strategy_id=daemon.strategy_id, symbol=instrument.symbol,
         reprotect=dispatcher.reprotect,
+    )  # fmt: skip
+    sources = Sources(
+        books, Adviser(beside, trade.decision, names(trade.groups)), outside.news,
+        BrokerMinutes(broker, instrument.symbol) if beside.minutes else None,
     )  # fmt: skip
     parts = Parts(
         broker=broker,
@@ -103,6 +114,7 @@ def assemble(
         observer=Observer(
             broker, resolver, dispatcher, watch, books, instrument, day_zone=trade.decision.timezone
         ),
+        inputs=DecisionInputs(sources, instrument, trade.decision),
         resolver=resolver,
         dispatcher=dispatcher,
         journal=journal,

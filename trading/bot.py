@@ -16,6 +16,7 @@ from trading.canonical import decision_line
 from trading.clock import Clock, StopFlag
 from trading.decision.decide import decide
 from trading.decision.settings import DecisionSettings
+from trading.decision_inputs import DecisionInputs
 from trading.execution.dispatch import Dispatcher
 from trading.execution.plan import plan
 from trading.execution.resolve import Resolver
@@ -44,6 +45,7 @@ class Parts:
     forecaster: Forecaster
     watch: HealthWatch
     observer: Observer
+    inputs: DecisionInputs
     resolver: Resolver
     dispatcher: Dispatcher
     journal: Journal
@@ -106,9 +108,8 @@ class Bot:
         p = self._parts
         started_s = time.perf_counter()
         forecast = p.forecaster.forecast(p.feed.window)
-        market = last_bar(p.feed.window, floor=forecast.margin_floor)
-        now = p.observer.decision_input(market, forecast, seen)
-        decision = decide(now, self._settings)
+        now, verdict = p.inputs.at_close(p.feed.window, forecast, seen)
+        decision = decide(now, self._settings, verdict)
         requests = plan(
             decision, now.quote, seen.spec,
             strategy_id=self._daemon.strategy_id, valid_for_ms=self._daemon.act_within_ms,
@@ -117,12 +118,13 @@ class Bot:
         decision_ms = (time.perf_counter() - started_s) * 1000
         line = decision_line(now, decision)
         bar = DecidedBar(
-            self._symbol, market.open_ms, now_ms, line, forecast.features, decision_ms,
+            self._symbol, now.market.open_ms, now_ms, line, forecast.features, decision_ms,
             decision.denials,
         )  # fmt: skip
         p.journal.decided(bar, requests, state=p.dispatcher.first_state)
+        p.inputs.decided(now)
         p.schedule.decided += 1
-        p.schedule.handled(market.open_ms)
+        p.schedule.handled(now.market.open_ms)
         sent = p.dispatcher.send_all(requests, now_ms)
         told = BarReport(
             now_ms, p.schedule.decided, now, forecast.margin, decision, sent,
@@ -144,6 +146,7 @@ class Bot:
         if handled_ms is not None:
             p.schedule.handled(handled_ms)
         first_ms = p.schedule.next_open_ms
+        p.inputs.restore(p.journal.last_decision_line(self._symbol))
         p.observer.books.restore(from_ms=from_ms, handled_ms=handled_ms)
         p.observer.look(p.clock.wait_until(first_ms), at_close=False)
         history = p.feed.start(first_ms, need_from_ms=first_ms - p.forecaster.history_ms)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from market.bars import Bars, Float64s, Int64s
-from market.calendar import EconomicCalendar
+from market.onchain import OnChain
 from ml.features.catalogue import LOOKBACK_MS, names
 from ml.features.matrix import feature_matrix
 from ml.features.truncation import FutureLeakError, require_known_at_close
@@ -18,6 +18,7 @@ from trading.decision.records import Forecast
 from trading.decision.settings import QuantileGate
 from trading.errors import DaemonError
 from trading.forecasts import ForecastColumns, Predicted, forecast_columns
+from trading.releases import CalendarSource
 
 
 class Predictor(Protocol):
@@ -53,14 +54,17 @@ class Forecaster:
         groups: tuple[str, ...],
         quantile: QuantileGate,
         round_step: float,
-        calendar: EconomicCalendar,
+        calendar: CalendarSource,
+        onchain: OnChain | None = None,
     ) -> None:
+        """`calendar`, `onchain`: what the features of these groups read beside bars."""
         self._predictor = predictor
         self._groups = groups
         self._names = names(groups)
         self._quantile = quantile
         self._round_step = round_step
         self._calendar = calendar
+        self._onchain = onchain
         self._open_ms: Int64s = np.empty(0, dtype=np.int64)
         self._margin: Float64s = np.empty(0)
 
@@ -117,9 +121,10 @@ class Forecaster:
         return self._forecasts(self._features(bars, first), bars.open_ms[first:])
 
     def _features(self, bars: Bars, first: int) -> Float64s:
+        known = self._calendar.at(int(bars.close_ms[-1]))
         return feature_matrix(
             bars, groups=self._groups, round_step=self._round_step,
-            calendar=self._calendar, first_row=first,
+            calendar=known.events, onchain=self._onchain, first_row=first,
         )  # fmt: skip
 
     def _forecasts(self, features: Float64s, open_ms: Int64s) -> ForecastColumns:

@@ -32,7 +32,8 @@ class Predicted(Protocol):
 class ForecastColumns:
     """One forecast per bar. Columns of equal length; NaN and 0 votes where a feature is missing.
 
-    `missing` is the index of the first feature that is not finite, −1 where all are.
+    `missing` is the index of the first feature that is not finite, −1 where all are. `features`:
+    the rows (n, k) they were made from, where these are kept.
     """
 
     open_ms: Int64s
@@ -41,6 +42,7 @@ class ForecastColumns:
     missing: NDArray[np.int16]
     feature_names: tuple[str, ...]
     signal: SignalColumns
+    features: Float64s | None = None
 
     def __len__(self) -> int:
         return len(self.open_ms)
@@ -73,6 +75,7 @@ class ForecastColumns:
             self.votes[part],
             self.missing[part],
             self.feature_names,
+            None if self.features is None else self.features[part],
         )
 
     def missing_feature(self, i: int) -> str:
@@ -101,7 +104,7 @@ def forecast_columns(
         probabilities[complete] = predicted.probabilities
         votes = np.zeros((len(features), predicted.votes.shape[1]), dtype=np.int8)
         votes[complete] = predicted.votes
-    return columns_of(open_ms, probabilities, votes, missing, tuple(feature_names))
+    return columns_of(open_ms, probabilities, votes, missing, tuple(feature_names), features)
 
 
 def columns_of(
@@ -110,7 +113,8 @@ def columns_of(
     votes: NDArray[np.int8],
     missing: NDArray[np.int16],
     feature_names: tuple[str, ...],
+    features: Float64s | None = None,
 ) -> ForecastColumns:
     """Columns that were computed or cached before, with their signal."""
     signal = read_signal(probabilities, votes)
-    return ForecastColumns(open_ms, probabilities, votes, missing, feature_names, signal)
+    return ForecastColumns(open_ms, probabilities, votes, missing, feature_names, signal, features)

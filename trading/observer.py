@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from broker.contract.messages import Account, Deal, Snapshot, SymbolSpec
+from broker.contract.messages import Deal, Snapshot, SymbolSpec
 from broker.contract.port import Broker
 from market.instrument import Instrument
 from trading.bookkeeper import Bookkeeper
 from trading.decision.guards import local_midnight_ms
-from trading.decision.records import DecisionInput, MarketView
 from trading.execution.dispatch import Dispatcher
 from trading.execution.resolve import Resolver
-from trading.forecaster import BarForecast
-from trading.views import decision_input, instrument_view, open_trades
+from trading.views import open_trades
 from trading.watch import HealthWatch
 
 _DAY_MS = 24 * 3_600_000
@@ -75,25 +73,6 @@ class Observer:
         """Deals seen since the last call."""
         return self.books.new_deals()
 
-    def decision_input(
-        self, market: MarketView, forecast: BarForecast, seen: Seen
-    ) -> DecisionInput:
-        """Everything `decide` may look at, with intents of unknown outcome among `unsettled`."""
-        account = seen.snapshot.account
-        instrument = instrument_view(
-            seen.spec, seen.snapshot.tick, account.leverage,
-            commission_per_lot=self._commission_per_lot(account),
-        )  # fmt: skip
-        now = decision_input(
-            market, forecast.forecast, forecast.missing_feature, seen.snapshot, instrument,
-            self.books.book, day_zone=self._day_zone,
-            session_open=self._instrument.sessions.is_open(market.close_ms),
-        )  # fmt: skip
-        if not (seen.unsettled or seen.halts):
-            return now
-        unknown = tuple(f"intent {client_id}: outcome unknown" for client_id in seen.unsettled)
-        return replace(now, unsettled=now.unsettled + unknown, halts=seen.halts)
-
     def day_profit(self, snapshot: Snapshot, now_ms: int) -> float:
         """Closed and open profit since the local midnight; for the eye, not for a decision."""
         midnight_ms = local_midnight_ms(now_ms, self._day_zone)
@@ -105,8 +84,3 @@ class Observer:
                 break
             closed += trade.net_profit
         return closed + sum(trade.profit + trade.swap for trade in held)
-
-    def _commission_per_lot(self, account: Account) -> float:
-        """Per side, in the account's units: a cent account counts a hundred to the dollar."""
-        units = round(1 / account.unit_to_base)
-        return self._instrument.in_deposit_currency(units).commission_per_lot

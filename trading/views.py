@@ -1,53 +1,31 @@
 """The one place that turns the venue's words into the core's: for bot, backtest and replay."""
 
+import math
 from collections.abc import Iterable
 
 from broker.contract.constants import PositionType
-from broker.contract.messages import Account, Position, Snapshot, SymbolSpec, Tick
+from broker.contract.messages import Account, Position, SymbolSpec, Tick
 from market.bars import Bars
 from market.instrument import CalcMode
+from trading.advice import NO_ADVICE, Advice
 from trading.decision.guards import consecutive_losses
 from trading.decision.records import (
     AccountView,
     DecisionInput,
     Forecast,
+    GuardState,
     InstrumentView,
     MarketView,
     OpenTrade,
     Quote,
     Side,
 )
+from trading.releases import NO_NEWS, NewsView
 from trading.trade_book import TradeBook, is_ours
 
-INPUT_SCHEMA = 2
+INPUT_SCHEMA = 3
 
 _WITHOUT_LEVERAGE = (CalcMode.FOREX_NO_LEVERAGE, CalcMode.CFD, CalcMode.CFD_INDEX)
-
-
-def decision_input(
-    market: MarketView,
-    forecast: Forecast | None,
-    missing_feature: str,
-    snapshot: Snapshot,
-    instrument: InstrumentView,
-    book: TradeBook,
-    *,
-    day_zone: str,
-    session_open: bool,
-) -> DecisionInput:
-    """Everything `decide` may look at: one snapshot at the bar's close, and our trades' story."""
-    return assemble(
-        market,
-        forecast,
-        missing_feature,
-        quote(snapshot.tick),
-        account_view(snapshot.account),
-        open_trades(snapshot.positions, book.strategy_id),
-        instrument,
-        book,
-        day_zone=day_zone,
-        session_open=session_open,
-    )
 
 
 def assemble(
@@ -62,16 +40,27 @@ def assemble(
     *,
     day_zone: str,
     session_open: bool,
+    halts: tuple[str, ...] = (),
+    unknown: tuple[str, ...] = (),
+    advice: Advice = NO_ADVICE,
+    guard: GuardState | None = None,
+    news: NewsView = NO_NEWS,
+    break_ms: int = 0,
 ) -> DecisionInput:
-    """`decision_input` from records that are the core's already."""
+    """Everything `decide` may look at: one snapshot at the bar's close, our trades' story, and
+    what models and calendar say. `unknown`: intents whose outcome nobody knows yet."""
     losses = consecutive_losses(book.closed, now_ms=market.close_ms, day_zone=day_zone)
     return DecisionInput(
         INPUT_SCHEMA, market, forecast, missing_feature, quote_now, account_now, instrument, mine,
-        losses, session_open, book.unsettled(mine),
+        losses, session_open, book.unsettled(mine) + unknown, halts, advice.held, advice.stops,
+        advice.risk_multiplier, guard, news.events, news.unknown, break_ms,
     )  # fmt: skip
 
 
-def market_view(bars: Bars, row: int, *, atr: float, ema200: float, floor: float) -> MarketView:
+def market_view(
+    bars: Bars, row: int, *, atr: float, ema200: float, floor: float,
+    adx: float = math.nan, trending: bool = False, momentum_decay: float = math.nan,
+) -> MarketView:  # fmt: skip
     """Bar `row` with what the gate needs of its past."""
     open_ms = int(bars.open_ms[row])
     return MarketView(
@@ -86,6 +75,9 @@ def market_view(bars: Bars, row: int, *, atr: float, ema200: float, floor: float
         atr=float(atr),
         ema200=float(ema200),
         margin_floor=float(floor),
+        adx=adx,
+        trending=trending,
+        momentum_decay=momentum_decay,
     )
 
 

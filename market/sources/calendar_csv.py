@@ -20,7 +20,7 @@ _CURRENCY_OF_AREA = {"US": "USD", "EA": "EUR", "UK": "GBP", "CH": "CHF"}
 
 
 def read_calendar(path: Path) -> EconomicCalendar:
-    """Events of a CSV (.gz too) with `time` (ISO, UTC), `impact`, and `currency` or `country`.
+    """Events of a CSV (.gz too) with `time` (ISO, UTC), `impact`, `currency` or `country`, `event`.
 
     Raises `SourceError` that names the file, the row and what was allowed.
     """
@@ -44,13 +44,21 @@ def _calendar(table: pa.Table) -> EconomicCalendar:
         raise SourceError("time: ISO text such as 2025-01-10T13:30:00Z is allowed in each row")
     time_ms = pc.cast(pc.cast(table["time"], pa.timestamp("ms", "UTC")), pa.int64()).to_numpy()
     impact = _mapped(table, "impact", {level.name: str(level.value) for level in Impact})
-    return EconomicCalendar.of(time_ms, impact.astype(np.int8), _currencies(table, area))
+    return EconomicCalendar.of(
+        time_ms, impact.astype(np.int8), _currencies(table, area), title=_titles(table)
+    )
 
 
 def _currencies(table: pa.Table, area: str) -> NDArray[np.str_]:
     if area == "country":
         return _mapped(table, area, _CURRENCY_OF_AREA)
     return np.char.upper(table[area].to_numpy().astype("U3"))
+
+
+def _titles(table: pa.Table) -> NDArray[np.str_] | None:
+    if "event" not in table.column_names:
+        return None
+    return np.array([str(value or "") for value in table["event"].to_pylist()], dtype=np.str_)
 
 
 def _mapped(table: pa.Table, column: str, allowed: dict[str, str]) -> NDArray[np.str_]:

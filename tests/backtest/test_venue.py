@@ -44,8 +44,9 @@ def as_the_daemon_reads_it(
         broker.symbol(symbol), snapshot.tick, account.leverage,
         commission_per_lot=run.rules.instrument.commission_per_lot / account.unit_to_base,
     )  # fmt: skip
-    return views.decision_input(
-        run.bars.market(row), run.bars.forecasts.row(row), "", snapshot, terms, book,
+    return views.assemble(
+        run.bars.market(row), run.bars.forecasts.row(row), "", views.quote(snapshot.tick),
+        views.account_view(account), views.open_trades(snapshot.positions, STRATEGY), terms, book,
         day_zone=run.rules.decision.timezone,
         session_open=run.rules.instrument.sessions.is_open(now.market.close_ms),
     )  # fmt: skip
@@ -66,6 +67,7 @@ def test_input_equals_the_one_read_through_the_native_face(
         of, paper, max_lot=50.0, max_open_positions=2,
         risk_management={"min_atr_threshold": 0.0},
         spread_filter={"max_points": 1e9, "max_atr_share": 1.0},
+        max_daily_loss_pct=0.0, max_weekly_drawdown_pct=0.0,
     )  # fmt: skip
     run = BacktestRun(columns, by)
     broker = native(run.venue, paper.server_timezone)

@@ -26,11 +26,13 @@ from market.store import BarStore
 from market.timeframe import Timeframe
 from tests.broker.paper_bridge import httpapi_app, httpapi_client_of, running
 from tests.builders import MONDAY_MS, make_bars
+from trading.advice import NO_MODELS, Adviser
 from trading.bookkeeper import Bookkeeper
 from trading.bot import Bot, Parts
 from trading.clock import StopFlag
 from trading.decision.records import Forecast
 from trading.decision.settings import DecisionSettings
+from trading.decision_inputs import DecisionInputs, Sources
 from trading.execution.dispatch import Dispatcher
 from trading.execution.resolve import Resolver
 from trading.feed import BarFeed
@@ -41,6 +43,7 @@ from trading.observer import Observer
 from trading.outage import Outage
 from trading.pager import JournalPager
 from trading.pins import Accepted
+from trading.releases import NO_CALENDAR
 from trading.report import BarReport, Silent
 from trading.schedule import RunLimits, Schedule
 from trading.settings import DaemonSettings
@@ -243,6 +246,10 @@ class Desk:
             "watch": watch, "accepted": self.accepted,
             "observer": Observer(
                 self.broker, resolver, dispatcher, watch, books, BTC, day_zone="Asia/Jakarta"
+            ),
+            "inputs": DecisionInputs(
+                Sources(books, Adviser(NO_MODELS, self.decision, ()), NO_CALENDAR), BTC,
+                self.decision,
             ),
             "outage": Outage(
                 self.clock, self.journal, self.reporter, pager,

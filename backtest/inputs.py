@@ -1,0 +1,129 @@
+"""Puts together what one decided row is decided on, as `trading.decision_inputs` does for a bar."""
+
+from functools import cached_property
+
+import numpy as np
+
+from backtest.columns import DecidedBars, RowReader
+from backtest.rules import Rules
+from backtest.venue import Venue
+from market.bars import Float64s
+from trading.advice import NO_ADVICE, NO_M1, Advice, Adviser, Close
+from trading.decision.guards import worst_equity
+from trading.decision.records import AccountView, DecisionInput, GuardState, OpenTrade
+from trading.guarding import day_book_of
+from trading.releases import NO_NEWS, news_view
+from trading.trade_book import TradeBook
+from trading.trade_state import TradeFacts
+from trading.views import assemble
+
+
+class RowInputs:
+    """One run's inputs. Rows are asked for in rising order; at those passed over nothing was open.
+
+    `watches`: whether rows with an open position must be asked for, because something manages it
+    or an account guard counts what it is worth.
+    """
+
+    def __init__(self, bars: DecidedBars, rules: Rules, venue: Venue) -> None:
+        self._bars, self._rules, self._venue = bars, rules, venue
+        self._rows = RowReader(bars)
+        self._session_open = rules.instrument.sessions.are_open(bars.close_ms).tolist()
+        self._day = day_book_of(venue.book, rules.decision)
+        self._adviser = Adviser(rules.models, rules.decision, bars.forecasts.feature_names)
+        self._profits = _Profits(venue.book)
+        self._news_minutes = rules.decision.news_window_minutes
+        self._last_row = -1
+        self.watches = self._adviser.manages or self._day is not None
+
+    def close_ms(self, row: int) -> int:
+        """The close of a decided row."""
+        return self._rows.close_ms(row)
+
+    def at(self, row: int, *, gate_open: bool) -> DecisionInput:
+        """The snapshot at the close of a row, as the daemon would have read it."""
+        venue, close_ms = self._venue, self._rows.close_ms(row)
+        deals = venue.read_deals()
+        if self._day is not None:
+            self._day.add(deals)
+        quote, account, mine, terms = venue.state()
+        guard = self._guard(row, close_ms, account)
+        forecast = self._rows.forecast(row)
+        advice = NO_ADVICE
+        if self._adviser.has_a_say(mine, gate_open=gate_open):
+            advice = self._advice(row, close_ms, account, mine, gate_open=gate_open)
+        news, minutes = NO_NEWS, self._news_minutes
+        if minutes:
+            news = news_view(self._rules.news, close_ms, minutes)
+        return assemble(
+            self._rows.market(row), forecast,
+            "" if forecast else self._bars.forecasts.missing_feature(row),
+            quote, account, mine, terms, venue.book,
+            day_zone=self._rules.decision.timezone, session_open=self._session_open[row],
+            advice=advice, guard=guard, news=news,
+            break_ms=self._rules.instrument.sessions.next_break_ms(close_ms),
+        )  # fmt: skip
+
+    def decided(self, now: DecisionInput) -> None:
+        """What the bar was at its worst counts from the next one on."""
+        if self._day is not None:
+            self._day.seen(worst_equity(now))
+
+    def _guard(self, row: int, close_ms: int, account: AccountView) -> GuardState | None:
+        if self._day is None:
+            return None
+        if row > self._last_row + 1:
+            self._pass_over(self._rows.close_ms(row - 1))
+        self._last_row = row
+        return self._day.state(close_ms, balance=account.balance, equity=account.equity)
+
+    def _pass_over(self, close_ms: int) -> None:
+        """The days up to a close as they are where nothing was open since the last row."""
+        if self._day is not None:
+            balance = self._flat_balance
+            self._day.state(close_ms, balance=balance, equity=balance)
+            self._day.seen(balance)
+
+    @property
+    def _flat_balance(self) -> float:
+        return self._venue.terminal.balance
+
+    def _advice(
+        self, row: int, close_ms: int, account: AccountView, mine: tuple[OpenTrade, ...], *,
+        gate_open: bool,
+    ) -> Advice:  # fmt: skip
+        bars = self._bars
+        at = Close(
+            close_ms, self._features[row], NO_M1 if bars.m1 is None else bars.m1[row],
+            self._facts, bars.first + row, account, self._profits.now(),
+        )  # fmt: skip
+        return self._adviser.advise(at, mine, self._venue.book, gate_open=gate_open)
+
+    @cached_property
+    def _features(self) -> Float64s:
+        features = self._bars.forecasts.features
+        if features is None:
+            raise ValueError("backtest: forecasts with their features are needed for other models")
+        return features
+
+    @cached_property
+    def _facts(self) -> TradeFacts:
+        return TradeFacts(self._bars.history, self._rules.instrument)
+
+
+class _Profits:
+    """`risk_state.net_profits` of a book that only grows: each trade is read once."""
+
+    def __init__(self, book: TradeBook) -> None:
+        self._closed = book.closed
+        self._kept = np.empty(256)
+        self._count = 0
+
+    def now(self) -> Float64s:
+        count = len(self._closed)
+        if count > len(self._kept):
+            self._kept = np.concatenate([self._kept, np.empty(count)])
+        for place in range(self._count, count):
+            self._kept[place] = self._closed[place].net_profit
+        self._count = count
+        return self._kept[:count]

@@ -1,0 +1,94 @@
+"""What active management must know of an open trade, as a pure function of bars and deals.
+
+Nothing is remembered between closes, so a restarted daemon and a backtest say the same.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import numpy as np
+
+from market.bars import Bars
+from market.fills import ticks
+from market.indicators import atr
+from market.instrument import Instrument
+from market.rounding import tick_price
+from trading.decision.records import ExitForecast, HeldTrade, OpenTrade
+from trading.trade_book import TradeBook
+
+# A trade that is older counts as one of this age: the daemon's window must hold its entry bar,
+# and the two blocks of bars before it that its ATR needs.
+HELD_LOOKBACK_MS = 40 * 86_400_000
+
+
+ATR_PERIOD = 14
+
+
+class TradeFacts:
+    """Facts of open trades at the closes of `bars`, from `first_row` on.
+
+    Prices are those a trade could leave at: bid for a long, ask (bid + the bar's spread) for a
+    short.
+    """
+
+    def __init__(self, bars: Bars, instrument: Instrument, first_row: int = 0) -> None:
+        _, high, low, close, spread = ticks(bars, instrument.tick_size, instrument.point)
+        ranges = atr(bars.high, bars.low, bars.close, bars.open_ms, ATR_PERIOD, first_row)
+        self._tick = instrument.tick_size
+        self._close_ms = np.ascontiguousarray(bars.close_ms).data
+        self._atr = ranges.data
+        self._highest_bid, self._lowest_ask = high, low + spread
+        self._bid, self._ask = close.data, (close + spread).data
+
+    def held(
+        self, trade: OpenTrade, row: int, *, entry_volume_lots: float,
+        forecast: ExitForecast | None = None, missing_feature: str = "",
+    ) -> HeldTrade:  # fmt: skip
+        """The facts of one trade at the close of `row`."""
+        decided = self.decided_row(trade.opened_ms, row)
+        return HeldTrade(
+            trade.position_id, row - decided, self._best_price(trade, decided, row),
+            self._atr[decided] if decided >= 0 else float("nan"), entry_volume_lots,
+            forecast, missing_feature,
+        )  # fmt: skip
+
+    def exit_price(self, trade: OpenTrade, row: int) -> float:
+        """Where the trade could leave at the close of `row`."""
+        return tick_price(self._bid[row] if trade.side > 0 else self._ask[row], self._tick)
+
+    def decided_row(self, opened_ms: int, row: int) -> int:
+        """The bar whose decision opened a trade: the last one closed at its fill. −1: none."""
+        since_ms = max(opened_ms, self._close_ms[row] - HELD_LOOKBACK_MS)
+        return bisect_right(self._close_ms, since_ms, 0, row + 1) - 1
+
+    def _best_price(self, trade: OpenTrade, decided: int, row: int) -> float:
+        """Before the first close after the fill it is the fill itself."""
+        if decided == row:
+            return trade.price_open
+        since = slice(decided + 1, row + 1)
+        if trade.side > 0:
+            return tick_price(int(self._highest_bid[since].max()), self._tick)
+        return tick_price(int(self._lowest_ask[since].min()), self._tick)
+
+
+def facts_of_window(window: Bars, instrument: Instrument) -> TradeFacts:
+    """Facts at the close of the window's last bar alone, as the daemon needs them."""
+    oldest_ms = int(window.close_ms[-1]) - HELD_LOOKBACK_MS
+    first_row = int(window.close_ms.searchsorted(oldest_ms, side="right")) - 1
+    return TradeFacts(window, instrument, max(first_row, 0))
+
+
+def entry_volume_lots(trade: OpenTrade, book: TradeBook) -> float:
+    """Lots before any partial close; those of now where the opening deal is not known yet."""
+    if trade.position_id in book.held:
+        return book.entry_volume(trade.position_id)
+    return trade.volume_lots
+
+
+def held_trades(
+    trades: Sequence[OpenTrade], book: TradeBook, facts: TradeFacts, row: int
+) -> tuple[HeldTrade, ...]:
+    """The facts of each open trade at the close of `row`, in the order of `trades`."""
+    return tuple(
+        facts.held(trade, row, entry_volume_lots=entry_volume_lots(trade, book)) for trade in trades
+    )
