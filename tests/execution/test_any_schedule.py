@@ -1,11 +1,12 @@
 """Whatever a venue answers, in whatever order: no name is sent twice, nothing stays naked or open.
 
-Random schedules of answers, lost answers, late fills, absences and restarts over one entry, then a
-venue that behaves. Simulated time only.
+Random schedules of answers, lost answers, late fills, absences and restarts over one entry, a
+close, a partial close or a change of levels, then a venue that behaves. Simulated time only.
 """
 
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from broker.contract.errors import BrokerError, BrokerRefused, BrokerUnavailable
 from broker.contract.retcodes import RETCODES
 from tests.execution.venue import LOST, Orders, entry
 from tests.trading.test_journal import OPEN_MS, make_bar
-from trading.execution.intents import TRANSITIONS, IntentState
+from trading.execution.intents import TRANSITIONS, IntentState, Kind, LevelsRequest, kind_of
 
 AWAY = BrokerUnavailable("away")
 answers = st.one_of(
@@ -74,7 +75,9 @@ def fill_late(desk: Orders) -> None:
     done = {deal.magic for deal in desk.venue.history}
     for request in desk.venue.sent:
         lost = desk.state(request.client_id) is IntentState.UNKNOWN
-        if lost and request.magic not in done and request.position is None:
+        may_be_late = kind_of(request) in (Kind.ENTRY, Kind.PART)
+        gone = request.position is not None and request.position not in desk.venue.held
+        if lost and may_be_late and request.magic not in done and not gone:
             desk.venue.execute(request)
 
 
@@ -105,6 +108,8 @@ def check(desk: Orders) -> None:
     assert all(each.sl > 0 and each.tp > 0 for each in venue.held.values()), "no naked position"
     assert not desk.dispatcher.open_work, "nothing stays open"
     assert all(each.position is not None for each in venue.sent if each.client_id.count("c"))
+    asked = Counter(name for *_, name in venue.modified)
+    assert max(asked.values(), default=0) <= 1, "one name, one change"
 
 
 @settings(max_examples=80, deadline=None)
@@ -136,6 +141,61 @@ def test_no_schedule_of_answers_keeps_a_close_from_closing(told: dict[str, Any])
             assert desk.venue.held == {}
             closed = sum(d.volume for d in desk.venue.history if d.entry is DealEntry.OUT)
             assert round(closed, 8) == 0.1
+        finally:
+            desk.journal.close()
+
+
+PART = "7719-BTCUSD-1-PART-0"
+MOVE = LevelsRequest("BTCUSD", 1000, 99_900.0, 101_000.0, "7719-BTCUSD-1-LEVELS-0")
+
+
+@settings(max_examples=60, deadline=None)
+@given(PLAYS)
+def test_no_schedule_of_answers_closes_a_part_twice(told: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        desk = Orders(Path(folder) / "journal.sqlite", entry("A"))
+        try:
+            desk.send()
+            desk.requests = [
+                entry(PART, type=OrderType.SELL, position=1000, volume=0.04, sl=None, tp=None,
+                      price=None)
+            ]  # fmt: skip
+            desk.journal.decided(make_bar(OPEN_MS + 900_000), desk.requests)
+            play(desk, told)
+            check(desk)
+            assert_lawful(desk)
+            closed = sum(d.volume for d in desk.venue.history if d.entry is DealEntry.OUT)
+            assert round(closed, 8) <= 0.04
+            assert round(desk.venue.held[1000].volume + closed, 8) == 0.1
+            last = desk.journal.parts_of(1000)[-1]
+            done = last.state in (IntentState.FILLED, IntentState.PARTIAL)
+            assert done == (closed > 0), "the journal knows what the venue did"
+        finally:
+            desk.journal.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(PLAYS, st.booleans())
+def test_no_schedule_of_answers_loosens_a_stop_or_forgets_what_was_decided(
+    told: dict[str, Any], lost: bool
+) -> None:
+    """`lost`: the venue drops the stops at the end; they come back where the journal says."""
+    with tempfile.TemporaryDirectory() as folder:
+        desk = Orders(Path(folder) / "journal.sqlite", entry("A"))
+        try:
+            desk.send()
+            desk.requests = [MOVE]
+            desk.journal.decided(make_bar(OPEN_MS + 900_000), desk.requests)
+            play(desk, told)
+            check(desk)
+            assert_lawful(desk)
+            made = desk.journal.changes_of(1000)[-1].state is IntentState.FILLED
+            wanted = (99_900.0, 101_000.0) if made else (99_500.0, 100_700.0)
+            if lost:
+                desk.venue.held[1000] = replace(desk.venue.held[1000], sl=0.0, tp=0.0)
+                desk.dispatcher.reprotect(desk.venue.held[1000], desk.venue.now_ms)
+                desk.beats(2)
+            assert (desk.venue.held[1000].sl, desk.venue.held[1000].tp) == wanted
         finally:
             desk.journal.close()
 
