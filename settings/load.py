@@ -18,6 +18,7 @@ from ml.features.settings import FeatureSettings
 from ml.hub.settings import HubSettings
 from ml.predictors.settings import ModelPaths
 from ml.training.position_settings import PositionTrainingSettings
+from ml.training.regressor_settings import RiskTrainingSettings, SltpTrainingSettings
 from ml.training.settings import (
     EtParams,
     LabelSettings,
@@ -53,6 +54,8 @@ class MlSettings(BaseModel):
     lgb_params: LgbParams
     et_params: EtParams = EtParams()
     position_training: PositionTrainingSettings = PositionTrainingSettings()
+    sltp_training: SltpTrainingSettings = SltpTrainingSettings()
+    risk_training: RiskTrainingSettings = RiskTrainingSettings()
     paths: ModelPaths
     study: StudySettings = Field(default_factory=StudySettings)
     hub: HubSettings = Field(default_factory=HubSettings)

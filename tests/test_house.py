@@ -41,8 +41,11 @@ MAY_IMPORT["settings"] = {"market", *_SETTINGS_SECTIONS}
 DOORS = {
     "trading.cli", "trading.command_line",
     "trading.doctor_command", "trading.live_command", "trading.paper_command",
-    "backtest.run", "ml.train", "mt5api.__main__",
-    "ml.calibration_check", "ml.shap_analysis", "ml.tune.hyperparams", "ml.tune.position",
+    "backtest.run", "ml.train",
+    "ml.train_inputs", "ml.train_options", "ml.train_pipeline", "ml.train_refresh",
+    "ml.train_reproduce", "ml.train_tuning", "mt5api.__main__",
+    "ml.calibration_check", "ml.shap_analysis", "ml.tune.command", "ml.tune.hyperparams",
+    "ml.tune.position",
     "ml.hub.door", "ml.local_hub", "ml.r2_hub", "ml.hf_hub",
 }  # fmt: skip
 

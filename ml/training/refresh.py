@@ -37,7 +37,8 @@ class RefreshError(SourceError):
 class BarSource(Protocol):
     """Whoever can fill a store with bars, page by page."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def fill(
         self,

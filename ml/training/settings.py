@@ -28,6 +28,7 @@ class TrainingSettings(BaseModel):
     horizon; the last `calibration_days` before the cutoff fit the calibrators only. `extra_trees`:
     a fourth voter of the signal model. A warm start adds `warm_start_share` of each model's trees,
     at most `max_warm_starts` times in a row; then training starts from scratch again.
+    `refresh_days`, `refresh_m1_days`: how far back --refresh fetches M15 and M1 bars.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +41,8 @@ class TrainingSettings(BaseModel):
     extra_trees: bool = False
     max_warm_starts: int = Field(default=5, ge=0, le=100)
     warm_start_share: float = Field(default=0.2, gt=0, le=1)
+    refresh_days: int = Field(default=1100, ge=1)
+    refresh_m1_days: int = Field(default=400, ge=1)
 
 
 class ModelParams(RootModel[dict[str, Any]]):

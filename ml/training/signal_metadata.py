@@ -53,6 +53,7 @@ def signal_metadata(
         "warm_start": start.earlier is not None,
         "warm_starts_in_a_row": start.times,
         "start": start.why,
+        "tuning": task.tuning,
         "devices": task.devices.by_name,
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "train_cutoff_date": utc_iso(task.cutoff_ms),

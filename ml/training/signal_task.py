@@ -28,6 +28,7 @@ class SignalTraining:
     """`cutoff_ms`: no bar that opens at or after it is used. `source`: where the bars come from, in
     words; `files`: name and SHA-256 of what else was read. `regime`: learn from rows of one regime
     only. `warm_start`: go on from the earlier model of the same folder, where that is allowed.
+    `tuning`: how the parameters were found, in words.
     """
 
     bars: Bars
@@ -45,6 +46,7 @@ class SignalTraining:
     devices: Devices = CPU
     regime: Regime = "all"
     warm_start: bool = False
+    tuning: str = ""
 
     @property
     def gap_bars(self) -> int:

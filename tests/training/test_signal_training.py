@@ -166,12 +166,14 @@ def test_labels_that_lack_a_class_are_refused(market: Bars, tmp_path: Path) -> N
 def test_what_a_person_can_mend_is_one_message_and_status_2(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--ensemble", "--models", str(tmp_path), *arguments]) == 2
+    folder = tmp_path / "models"
+    ledger = ["--override", f"study.ledger={tmp_path / 'ledger.sqlite'}"]
+    assert main(["--ensemble", "--models", str(folder), *ledger, *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
     assert "Traceback" not in error
-    assert not list(tmp_path.iterdir())
+    assert not folder.exists()
 
 
 def test_a_bad_date_and_no_target_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +190,8 @@ def test_the_command_trains_on_a_span_of_the_generated_market(
 ) -> None:
     span = ["--from", "2024-07-01", "--to", "2025-05-01"]
     target = ["--models", str(tmp_path), "--profile", "quick", "--seed", "5", "--no-warmstart"]
-    assert main(["--ensemble", *span, *target]) == 0
+    ledger = ["--no-report", "--override", f"study.ledger={tmp_path / 'ledger.sqlite'}"]
+    assert main(["--ensemble", *span, *target, *ledger]) == 0
     assert "it says nothing about real markets" in " ".join(capsys.readouterr().out.split())
     metadata = json.loads(next(tmp_path.glob("*_metadata.json")).read_text())
     assert metadata["train_cutoff_date"] == "2025-05-01T00:00:00+00:00"

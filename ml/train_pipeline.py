@@ -1,0 +1,200 @@
+"""Trains the asked models in their order, and writes what is known about each."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml.predictors.settings import PROJECT_ROOT, ModelFiles, ModelPaths
+from ml.train_inputs import TrainInputs, data_files, signal_task
+from ml.training.card import (
+    Code,
+    ModelCard,
+    Recipe,
+    card_path,
+    code_version,
+    data_file,
+    model_card,
+    write_card,
+)
+from ml.training.card_page import card_markdown
+from ml.training.oof import oof_path
+from ml.training.signal_task import Progress
+from ml.training.trials import TrialLedger
+
+Trainer = Callable[[TrainInputs, ModelPaths, Progress], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """One model that was trained: its metadata, card and where both lie."""
+
+    kind: str
+    metadata: dict[str, Any]
+    card: ModelCard
+    card_file: Path
+    seconds: float
+
+
+def train_models(
+    inputs: TrainInputs, progress_of: Callable[[str], Progress]
+) -> tuple[TrainedModel, ...]:
+    """Trains `options.kinds` in order; each is installed, ledgered and carded before the next."""
+    ledger = TrialLedger(inputs.settings.ml.study.ledger_path)
+    code = code_version(PROJECT_ROOT)
+    made = []
+    for kind in inputs.options.kinds:
+        started_s = time.monotonic()
+        metadata = TRAINERS[kind](inputs, inputs.paths, progress_of(kind))
+        seconds = time.monotonic() - started_s
+        made.append(_written(inputs, kind, metadata, ledger, code, seconds))
+    return tuple(made)
+
+
+def _written(
+    inputs: TrainInputs,
+    kind: str,
+    metadata: dict[str, Any],
+    ledger: TrialLedger,
+    code: Code,
+    seconds: float,
+) -> TrainedModel:
+    graph = files_of(inputs.paths, kind).graph
+    ledger.record(
+        "train",
+        what={
+            "model": kind,
+            "symbol": metadata["symbol"],
+            "profile": metadata["profile"],
+            "regime": inputs.options.regime,
+            "seed": inputs.settings.ml.training.seed,
+            "params": metadata.get("params", {}),
+            "labeling": metadata.get("labeling", {}),
+            "feature_hash": metadata["feature_hash"],
+            "train_cutoff": metadata["train_cutoff_date"],
+        },
+        data_sha256=metadata["data_sha256"],
+        result={"state": "complete", "walk_forward": metadata["walk_forward"]},
+    )
+    card = model_card(
+        metadata,
+        graph=graph,
+        recipe=recipe_of(inputs, kind),
+        code=code,
+        trials_so_far=ledger.count(symbol=metadata["symbol"]),
+        seconds=seconds,
+    )
+    path = card_path(graph)
+    write_card(card, path, card_markdown(card))
+    return TrainedModel(kind, metadata, card, path, seconds)
+
+
+def recipe_of(inputs: TrainInputs, kind: str) -> Recipe:
+    """How to make this model again: its predecessors too, because it learned from them."""
+    options, settings = inputs.options, inputs.settings
+    ml = settings.ml.model_copy(
+        update={
+            "features": settings.ml.features.model_copy(update={"calendar": None, "onchain": None})
+        }
+    )
+    files = data_files(inputs)
+    return Recipe(
+        kinds=("signal",) if kind == "signal" else ("signal", kind),  # type: ignore[arg-type]
+        symbol=settings.symbol,
+        profile=options.profile,
+        regime=options.regime,
+        device=_device(inputs),
+        from_ms=options.from_ms,
+        to_ms=options.to_ms,
+        bars=None if options.data is None else data_file(options.data, PROJECT_ROOT),
+        m1=None if options.m1 is None else data_file(options.m1, PROJECT_ROOT),
+        files={name: data_file(path, PROJECT_ROOT) for name, path in files.items()},
+        settings={
+            "ml": ml.model_dump(mode="json", exclude={"paths"}) | _tuned(inputs),
+            "decision": settings.decision.model_dump(mode="json"),
+            "paper": settings.paper.model_dump(mode="json"),
+        },
+    )
+
+
+def _device(inputs: TrainInputs) -> str:
+    """What a reproduction must ask for to get the same devices."""
+    return "cpu" if set(inputs.devices.by_name.values()) == {"cpu"} else "cuda"
+
+
+def _tuned(inputs: TrainInputs) -> dict[str, Any]:
+    """The parameters that were trained with, which tuning may have found."""
+    return {f"{name}_params": params for name, params in inputs.params.by_name.items()}
+
+
+def files_of(paths: ModelPaths, kind: str) -> ModelFiles:
+    files: ModelFiles = getattr(paths, kind)
+    return files
+
+
+def _train_signal(inputs: TrainInputs, paths: ModelPaths, progress: Progress) -> dict[str, Any]:
+    from ml.training.signal import train_signal
+
+    return train_signal(signal_task(inputs), paths, progress)
+
+
+def _train_position(inputs: TrainInputs, paths: ModelPaths, progress: Progress) -> dict[str, Any]:
+    from ml.training.position_task import PositionTraining
+    from ml.training.position_trainer import train_position
+
+    settings = inputs.settings
+    task = PositionTraining(
+        signal=signal_task(inputs),
+        decision=settings.decision,
+        settings=settings.ml.position_training,
+        m1=inputs.m1,
+        m1_source="" if inputs.options.m1 is None else inputs.options.m1.name,
+    )
+    return train_position(task, paths, progress)
+
+
+def _train_sltp(inputs: TrainInputs, paths: ModelPaths, progress: Progress) -> dict[str, Any]:
+    from ml.training.sltp_trainer import SltpTraining, train_sltp
+
+    static = inputs.settings.decision.dynamic_sltp
+    task = SltpTraining(
+        signal_task(inputs),
+        (static.sl_atr_multiplier, static.tp_atr_multiplier),
+        inputs.settings.ml.sltp_training,
+    )
+    return train_sltp(task, paths, progress)
+
+
+def _train_risk(inputs: TrainInputs, paths: ModelPaths, progress: Progress) -> dict[str, Any]:
+    from ml.training.risk_trainer import RiskTraining, train_risk
+
+    settings = inputs.settings
+    task = RiskTraining(
+        signal_task(inputs), settings.decision, settings.paper, settings.ml.risk_training
+    )
+    return train_risk(task, paths, progress)
+
+
+TRAINERS: Mapping[str, Trainer] = {
+    "signal": _train_signal, "position": _train_position, "sltp": _train_sltp, "risk": _train_risk,
+}  # fmt: skip
+
+
+def write_training_report(
+    inputs: TrainInputs, made: tuple[TrainedModel, ...], console: Any
+) -> None:
+    """The HTML report of what was trained, beside the models or where it was asked for."""
+    from ml.training.report import write_report
+
+    folder = inputs.paths.graph.parent
+    path = inputs.options.report or folder / "training_report.html"
+    write_report(
+        path,
+        [each.metadata for each in made],
+        oof=oof_path(inputs.paths, inputs.settings.symbol),
+        shap_summary=folder / "shap_summary.json",
+        trials=made[-1].card.trials_so_far,
+        notes=inputs.notes,
+    )
+    console.print(f"report: {path}")
