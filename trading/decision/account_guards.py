@@ -20,7 +20,7 @@ def denials(
         max_trades_per_day(guard, settings.max_trades_per_day),
         equity_curve(now, guard, settings),
     )
-    return tuple(denial for denial in found if denial)
+    return tuple([denial for denial in found if denial])
 
 
 def daily_loss(guard: GuardState, worst: float, limit_pct: float) -> Denial | None:

@@ -11,7 +11,7 @@ from trading.decision.settings import DecisionSettings
 
 def denials(now: DecisionInput, settings: DecisionSettings) -> tuple[Denial, ...]:
     """Every rule outside the gate that speaks against an entry, in fixed order."""
-    found = tuple(filter(None, [rule(now, settings) for rule in _RULES]))
+    found = tuple([said for rule in _RULES if (said := rule(now, settings))])
     found += times.denials(now, settings)
     if now.guard is not None:
         found += account_guards.denials(now, now.guard, settings)

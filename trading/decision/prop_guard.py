@@ -68,7 +68,7 @@ def _tomorrow(now: DecisionInput, state: PropState, midnight_ms: int) -> PropSta
 def denials(now: DecisionInput, settings: DecisionSettings) -> tuple[Denial, ...]:
     """Soft stop, news and long breaks: what speaks against an entry."""
     found = (soft_stop(now, settings), news(now, settings), before_break(now, settings))
-    return tuple(denial for denial in found if denial)
+    return tuple([denial for denial in found if denial])
 
 
 def soft_stop(now: DecisionInput, settings: DecisionSettings) -> Denial | None:

@@ -20,7 +20,7 @@ def denials(now: DecisionInput, settings: DecisionSettings) -> tuple[Denial, ...
         found.append(session_window(now.market.close_ms, settings.session_filter))
     if settings.rollover_filter.enabled:
         found.append(rollover(now.market.close_ms, settings))
-    return tuple(denial for denial in found if denial)
+    return tuple([denial for denial in found if denial]) if found else ()
 
 
 def news_block(now: DecisionInput, settings: DecisionSettings) -> Denial | None:
