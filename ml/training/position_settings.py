@@ -19,7 +19,8 @@ class PositionTrainingSettings(BaseModel):
 
     A row is EXIT where leaving pays `exit_margin_atr` × ATR more than holding. At most `max_rows`
     rows, taken from trades spread over the whole time; fewer than `min_trades` or `min_rows` are
-    named in what training says. The last three: overrides of the base models' parameters, for this model alone.
+    named in what training says. The last three: overrides of the base models' parameters, for this
+    model alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -59,7 +59,7 @@ def train_position(
     base, calibration = _final_trades(task, evidence.bars, table)
     folds: list[dict[str, Any]] = []
     judged: list[Judged] = []
-    for number, fold in enumerate(_folds(task, table), 1):
+    for number, fold in enumerate(fold_rows(task, table), 1):
         progress(f"walk-forward fold {number} of {task.signal.n_splits}", number, steps)
         scores, said = _tested_fold(task, table, fold, params)
         folds.append(scores)
@@ -118,7 +118,7 @@ def _final_trades(
     return table.rows_of(base), table.rows_of(calibration)
 
 
-def _folds(task: PositionTraining, table: PositionTable) -> list[Fold]:
+def fold_rows(task: PositionTraining, table: PositionTable) -> list[Fold]:
     """Walk-forward folds over trades, as rows."""
     trades = walk_forward(
         table.decided,
