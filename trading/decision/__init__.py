@@ -1,5 +1,6 @@
-"""The pure core: gate, filters, guards, sizing, management. Values in, values out; no clock, file or socket.
+"""The pure core: gate, filters, guards, sizing, management. Values in, values out.
 
+No clock, file or socket.
 Forecasts arrive as its own `Forecast`, ATR and EMA in its `MarketView`. Bot, backtest and replay
 call `decide` alike.
 
