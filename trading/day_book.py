@@ -2,7 +2,8 @@
 
 At each decided close, in this order: `add` the deals seen, ask for the `state`, decide, then tell
 what the bar has `seen` at its worst. The same calls with the same numbers give the same states, in
-the daemon as in the backtest.
+the daemon as in the backtest. A restarted daemon goes on from the guard of its last journalled
+decision (`restore`), and makes up for the closes that it missed (`catch_up`).
 """
 
 from bisect import bisect_left, insort
@@ -16,6 +17,22 @@ from trading.local_days import LocalPeriods
 from trading.trade_book import TradeBook
 
 _TRADES = (DealType.BUY, DealType.SELL)
+_EVER_MS = 1 << 62
+
+_Cash = tuple[int, float]  # when, and how much
+
+
+@dataclass(frozen=True, slots=True)
+class PastClose:
+    """A close that was not decided, and the account's money then; `worst_equity`: inside its bar.
+
+    `balance`: after every deal up to the close.
+    """
+
+    close_ms: int
+    balance: float
+    equity: float
+    worst_equity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +71,12 @@ class DayBook:
         self._week: DayState | None = None
         self._prop_day: DayState | None = None
         self._highest = prop.initial_balance if prop else 0.0
+        self._known_ms: int | None = None
 
     @property
     def last_close_ms(self) -> int | None:
         """The close of the last state; None before the first."""
-        return self._history.known_ms
+        return self._known_ms
 
     def add(self, deals: Iterable[Deal]) -> None:
         """Deals of the whole account, each once or often."""
@@ -69,8 +87,11 @@ class DayBook:
 
         Money in deposit currency, as the snapshot of that close has it.
         """
-        moved = self._history.moved(now_ms)
-        at = _Close(now_ms, balance, equity)
+        return self._state(_Close(now_ms, balance, equity))
+
+    def _state(self, at: "_Close") -> GuardState:
+        moved = self._history.moved(at.until_ms)
+        self._known_ms = at.now_ms
         self._day = self._rolled(self._day, self._days, at, moved)
         self._week = self._rolled(self._week, self._weeks, at, moved)
         self._own.read()
@@ -80,12 +101,17 @@ class DayBook:
         )  # fmt: skip
 
     def seen(self, worst_equity: float) -> None:
-        """The lowest equity inside the bar that was just decided (`guards.worst_equity`)."""
-        if self._day is None or self._week is None:
+        """The lowest equity inside the bar that was just decided (`guards.worst_equity`).
+
+        A bar that closes at midnight lies in the period before, which is over.
+        """
+        if self._day is None or self._week is None or self._known_ms is None:
             raise RuntimeError("day book: `seen` belongs after `state` of the same close")
-        self._day, self._week = _lower(self._day, worst_equity), _lower(self._week, worst_equity)
+        at_ms = self._known_ms
+        self._day = _lower(self._day, worst_equity, at_ms)
+        self._week = _lower(self._week, worst_equity, at_ms)
         if self._prop_day is not None:
-            self._prop_day = _lower(self._prop_day, worst_equity)
+            self._prop_day = _lower(self._prop_day, worst_equity, at_ms)
 
     def restore(self, guard: GuardState, close_ms: int, *, worst_equity: float) -> None:
         """Goes on from the last journalled decision: its guard, its close, and its bar's worst."""
@@ -93,8 +119,16 @@ class DayBook:
         if guard.prop is not None and self._prop is not None:
             self._prop_day = guard.prop.day
             self._highest = max(self._highest, guard.prop.highest_midnight_balance)
-        self._history.known_ms = close_ms
+        self._known_ms = self._history.known_ms = close_ms
+        self._history.moved(close_ms)
         self.seen(worst_equity)
+
+    def catch_up(self, missed: Iterable[PastClose]) -> None:
+        """Folds closes that were not decided, oldest first, all after `last_close_ms`. The deals
+        since then must have been added."""
+        for each in missed:
+            self._state(_Close(each.close_ms, each.balance, each.equity, each.close_ms))
+            self.seen(each.worst_equity)
 
     def _rolled(
         self, before: DayState | None, periods: LocalPeriods, at: "_Close", moved: float
@@ -102,7 +136,7 @@ class DayBook:
         start_ms = periods.start_ms(at.now_ms)
         if before is not None and before.start_ms == start_ms:
             return _moved(before, moved) if moved else before
-        traded = self._history.traded(start_ms, at.now_ms)
+        traded = self._history.traded(start_ms, at.until_ms)
         if not traded:
             return DayState(start_ms, at.balance, at.equity)
         balance = _money(at.balance - traded)
@@ -115,11 +149,13 @@ class DayBook:
     def _prop_state(self, at: "_Close", moved: float) -> PropState | None:
         if self._prop is None:
             return None
-        if self._prop_day is None:
-            past = self._history.midnight_balances(at.balance, self._prop_days)
-            self._highest = max([self._highest, *past])
-        self._prop_day = self._rolled(self._prop_day, self._prop_days, at, moved)
-        self._highest = max(self._highest, self._prop_day.start_balance)
+        before = self._prop_day
+        self._prop_day = self._rolled(before, self._prop_days, at, moved)
+        if before is None or before.start_ms != self._prop_day.start_ms:
+            past = self._history.midnight_balances(
+                at.balance, self._prop_days, before.start_ms if before else 0, at.until_ms
+            )
+            self._highest = max(self._highest, self._prop_day.start_balance, *past)
         return PropState(
             self._prop_day, self._prop.initial_balance, self._highest, self._own.days_traded,
             self._own.best_day_profit, self._own.total_profit,
@@ -128,58 +164,63 @@ class DayBook:
 
 @dataclass(frozen=True, slots=True)
 class _Close:
-    """A decided close and the account's money then."""
+    """A close and the account's money then. `until_ms`: the newest deal in it; all that were added
+    where the close is the present one."""
 
     now_ms: int
     balance: float
     equity: float
+    until_ms: int = _EVER_MS
 
 
 class _History:
     """The account's deals as money: what was traded when, and what was paid in or out.
 
-    `known_ms`: the close that the present state was made at; payments up to then are in it.
+    `known_ms`: the close that a restored state was made at; payments up to then are in it.
     """
 
     def __init__(self) -> None:
         self.known_ms: int | None = None
         self._seen: set[int] = set()
-        self._traded: list[tuple[int, float]] = []
-        self._paid: list[tuple[int, float]] = []
-        self._unmoved = 0.0
+        self._traded: list[_Cash] = []
+        self._all: list[_Cash] = []
+        self._unmoved: list[_Cash] = []
 
     def add(self, deals: Iterable[Deal]) -> None:
         for deal in deals:
             if deal.ticket in self._seen:
                 continue
             self._seen.add(deal.ticket)
-            cash = deal.profit + deal.swap + deal.commission + deal.fee
+            cash = (deal.time_msc, deal.profit + deal.swap + deal.commission + deal.fee)
+            insort(self._all, cash)
             if deal.type in _TRADES:
-                self._traded.append((deal.time_msc, cash))
-                continue
-            self._paid.append((deal.time_msc, cash))
-            if self.known_ms is not None and deal.time_msc > self.known_ms:
-                self._unmoved += cash
+                insort(self._traded, cash)
+            elif self.known_ms is None or deal.time_msc > self.known_ms:
+                self._unmoved.append(cash)
 
-    def moved(self, now_ms: int) -> float:
-        """What was paid in or out since the state before."""
-        moved, self._unmoved, self.known_ms = self._unmoved, 0.0, now_ms
+    def moved(self, until_ms: int) -> float:
+        """What was paid in or out up to an instant, since this was asked last."""
+        if not self._unmoved:
+            return 0.0
+        moved = sum(cash for at_ms, cash in self._unmoved if at_ms <= until_ms)
+        self._unmoved = [each for each in self._unmoved if each[0] > until_ms]
         return moved
 
-    def traded(self, from_ms: int, to_ms: int) -> float:
-        """What deals from `from_ms` to `to_ms` have earned or cost."""
-        total = 0.0
-        for at_ms, cash in reversed(self._traded):
-            if at_ms < from_ms - _LATE_MS:
-                break
-            if from_ms <= at_ms <= to_ms:
-                total += cash
-        return _money(total)
+    def traded(self, from_ms: int, until_ms: int) -> float:
+        """What deals from `from_ms` to `until_ms` have earned or cost."""
+        first = bisect_left(self._traded, (from_ms,))
+        return _money(sum(cash for at_ms, cash in self._traded[first:] if at_ms <= until_ms))
 
-    def midnight_balances(self, balance: float, days: LocalPeriods) -> list[float]:
-        """Balances at the local midnights after each day with deals, from the balance now."""
-        found, day_ms = [], None
-        for at_ms, cash in sorted(self._traded + self._paid, reverse=True):
+    def midnight_balances(
+        self, balance: float, days: LocalPeriods, from_ms: int, until_ms: int
+    ) -> list[float]:
+        """Balances at the local midnights between the days with deals from `from_ms` on, back from
+        the balance after the last deal up to `until_ms`."""
+        found: list[float] = []
+        day_ms: int | None = None
+        for at_ms, cash in reversed(self._all[bisect_left(self._all, (from_ms,)) :]):
+            if at_ms > until_ms:
+                continue
             if day_ms is not None and days.start_ms(at_ms) != day_ms:
                 found.append(_money(balance))
             day_ms = days.start_ms(at_ms)
@@ -223,10 +264,6 @@ class _OwnDays:
         return len(self._opened_days)
 
 
-# A deal may reach the history late, and then stands behind younger ones.
-_LATE_MS = 86_400_000
-
-
 def _moved(day: DayState, amount: float) -> DayState:
     return replace(
         day, start_balance=_money(day.start_balance + amount),
@@ -234,9 +271,10 @@ def _moved(day: DayState, amount: float) -> DayState:
     )  # fmt: skip
 
 
-def _lower(day: DayState, equity: float) -> DayState:
+def _lower(day: DayState, equity: float, close_ms: int) -> DayState:
     """NaN is no low yet; the comparison is false for it."""
-    return day if day.low_equity <= equity else replace(day, low_equity=equity)
+    over = day.start_ms >= close_ms
+    return day if over or day.low_equity <= equity else replace(day, low_equity=equity)
 
 
 def _money(amount: float) -> float:
