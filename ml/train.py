@@ -64,7 +64,7 @@ def _train(options: "TrainOptions", console: Any) -> int:
 
         inputs = tuned(inputs, console)
     with progress_bars(console) as bars:
-        made = train_models(inputs, lambda kind: progress_line(bars, kind))
+        made = train_models(inputs, lambda kind: progress_line(bars, kind), console.print)
     _print_summary(made, console)
     if options.with_report:
         write_training_report(inputs, made, console)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from ml.training.card import (
     write_card,
 )
 from ml.training.card_page import card_markdown
+from ml.training.devices import CPU
+from ml.training.models import DeviceError
 from ml.training.oof import oof_path
 from ml.training.signal_task import Progress
 from ml.training.trials import TrialLedger
@@ -38,18 +40,37 @@ class TrainedModel:
 
 
 def train_models(
-    inputs: TrainInputs, progress_of: Callable[[str], Progress]
+    inputs: TrainInputs,
+    progress_of: Callable[[str], Progress],
+    said: Callable[[str], None] = lambda line: None,
 ) -> tuple[TrainedModel, ...]:
-    """Trains `options.kinds` in order; each is installed, ledgered and carded before the next."""
+    """Trains `options.kinds` in order; each is installed, ledgered and carded before the next.
+
+    `said` hears of a GPU that failed after all; the rest is then trained on the CPU.
+    """
     ledger = TrialLedger(inputs.settings.ml.study.ledger_path)
     code = code_version(PROJECT_ROOT)
     made = []
     for kind in inputs.options.kinds:
         started_s = time.monotonic()
-        metadata = TRAINERS[kind](inputs, inputs.paths, progress_of(kind))
+        inputs, metadata = _trained(inputs, kind, progress_of(kind), said)
         seconds = time.monotonic() - started_s
         made.append(_written(inputs, kind, metadata, ledger, code, seconds))
     return tuple(made)
+
+
+def _trained(
+    inputs: TrainInputs, kind: str, progress: Progress, said: Callable[[str], None]
+) -> tuple[TrainInputs, dict[str, Any]]:
+    """The metadata, and the inputs with the devices that worked."""
+    try:
+        return inputs, TRAINERS[kind](inputs, inputs.paths, progress)
+    except DeviceError as error:
+        if inputs.options.device != "auto":
+            raise
+        said(f"devices: {error}; training on the CPU instead")
+        inputs = replace(inputs, devices=CPU)
+        return inputs, TRAINERS[kind](inputs, inputs.paths, progress)
 
 
 def _written(

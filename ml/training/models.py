@@ -47,6 +47,10 @@ class TrainingError(ValueError):
     """Training cannot give a model worth keeping. Says why and what to do."""
 
 
+class DeviceError(TrainingError):
+    """A fit that failed on a GPU; on the CPU it may work."""
+
+
 @dataclass(frozen=True, slots=True)
 class EnsembleParams:
     """Overrides of the defaults, by the names of `ml.training.params`; `et` None: no ExtraTrees."""
@@ -124,9 +128,19 @@ def fit_models(
         try:
             made = estimators[name](**_fixed(name), **positional(given, feature_names))
             fitted[name] = _fit(name, made, rows, label, weight, earlier)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, lightgbm_error()) as error:
+            if given.get("device", given.get("device_type", "cpu")) != "cpu":
+                raise DeviceError(f"{name} on the GPU: {_first_line(error)}") from error
             raise TrainingError(f"{name}_params: {_first_line(error)}") from error
     return BaseModels(**fitted)
+
+
+def lightgbm_error() -> type[Exception]:
+    """What LightGBM raises, which is no `ValueError` as XGBoost's is."""
+    from lightgbm.basic import LightGBMError
+
+    made: type[Exception] = LightGBMError
+    return made
 
 
 def require_constraints(params: dict[str, dict[str, Any]], feature_names: Sequence[str]) -> None:
