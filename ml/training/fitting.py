@@ -32,11 +32,16 @@ class LabelledRows(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedEnsemble:
-    """Base models, their calibration tables [model][class], and the one graph of both."""
+    """Base models, their calibration tables [model][class], and the one graph of both.
+
+    `base` and `calibration`: the rows that they were fitted on.
+    """
 
     models: BaseModels
     tables: list[list[Table]]
     graph: bytes
+    base: Int64s
+    calibration: Int64s
 
 
 def fit_ensemble(
@@ -66,7 +71,8 @@ def fit_ensemble(
     nodes = tree_nodes(models, n_features)
     said = base_probabilities(base_graph(nodes, n_features), table.rows[calibration])
     tables = fit_tables(said, table.label[calibration])
-    return FittedEnsemble(models, tables, ensemble_graph(nodes, tables, n_features, classes))
+    graph = ensemble_graph(nodes, tables, n_features, classes)
+    return FittedEnsemble(models, tables, graph, base, calibration)
 
 
 def base_probabilities(graph: bytes, rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from market.bars import Bars, Int64s
 from ml.features.catalogue import feature_hash, names
 from ml.predictors.ensemble import EnsemblePredictor
 from ml.predictors.settings import ModelPaths
+from ml.training.audit import require_apart, require_blind, require_known
 from ml.training.fitting import fit_ensemble
 from ml.training.install import install_model
 from ml.training.labels import CLASSES
@@ -25,8 +26,8 @@ from ml.training.parity import compare
 from ml.training.signal_folds import TestedFold, folds_of, out_of_fold, tested_fold
 from ml.training.signal_metadata import manifest_entry, signal_metadata
 from ml.training.signal_task import DAY_MS, Progress, SignalTraining, history_warning
-from ml.training.splits import final_split
-from ml.training.table import TrainingTable, training_table
+from ml.training.splits import Fold, final_split
+from ml.training.table import TrainingTable, features_of, training_table
 from ml.training.warm_start import (
     Start,
     WarmFacts,
@@ -41,6 +42,7 @@ __all__ = ["Progress", "SignalTraining", "history_warning", "train_signal"]
 # The seeds' boundary between trending and ranging, and the least rows of one of them.
 TRENDING_ADX = 0.25
 REGIME_MIN_ROWS = 20_000
+_BLIND_TREES = 10
 
 _Params = dict[str, dict[str, Any]]
 
@@ -59,10 +61,15 @@ def train_signal(
     progress("features and labels", 0, steps)
     bars = task.bars.between(int(task.bars.open_ms[0]), task.cutoff_ms)
     table = signal_table(task, bars)
+    require_known(
+        bars, table, features_of(task.instrument, task.features, task.calendar, task.onchain)
+    )
     base, calibration = _final_rows(task, bars, table)
     start = _start(task, table, params, base, calibration, paths)
     tested: list[TestedFold] = []
-    for number, fold in enumerate(folds_of(task, table), 1):
+    folds = folds_of(task, table)
+    _require_blind(task, bars, table, folds[-1])
+    for number, fold in enumerate(folds, 1):
         progress(f"walk-forward fold {number} of {task.n_splits}", number, steps)
         tested.append(tested_fold(task, table, fold, params))
     progress("final model", steps - 2, steps)
@@ -70,6 +77,8 @@ def train_signal(
         table, base, calibration, _grown(params, task, start),
         task.training.recency_half_life_days, earlier=start.earlier,
     )  # fmt: skip
+    used = {"base": final.base, "calibration": final.calibration}
+    require_apart(table, used, task.gap_bars)
     progress("parity of the graph", steps - 1, steps)
     parity = compare(final.graph, final.models, final.tables, table.rows)
     forecasts = out_of_fold(table, tested, sha256(final.graph).hexdigest())
@@ -91,8 +100,14 @@ def train_signal(
     return metadata
 
 
-def signal_table(task: SignalTraining, bars: Bars) -> TrainingTable:
-    """Features and labels of the bars, of the task's regime only."""
+def signal_table(
+    task: SignalTraining, bars: Bars, *, least_rows: int | None = None
+) -> TrainingTable:
+    """Features and labels of the bars, of the task's regime only.
+
+    `least_rows`: of one regime; None is `REGIME_MIN_ROWS`.
+    """
+    least_rows = REGIME_MIN_ROWS if least_rows is None else least_rows
     table = training_table(
         bars, task.instrument, task.features, task.labels, task.calendar, task.onchain
     )
@@ -100,9 +115,9 @@ def signal_table(task: SignalTraining, bars: Bars) -> TrainingTable:
         return table
     trending = table.rows[:, table.feature_names.index("adx_14")] > TRENDING_ADX
     chosen = table.only(trending if task.regime == "trending" else ~trending)
-    if len(chosen) < REGIME_MIN_ROWS:
+    if len(chosen) < least_rows:
         raise TrainingError(
-            f"--regime {task.regime}: at least {REGIME_MIN_ROWS:,} rows of that regime (adx_14 "
+            f"--regime {task.regime}: at least {least_rows:,} rows of that regime (adx_14 "
             f"against {TRENDING_ADX}) are needed, {len(chosen):,} of {len(table):,} came: use a "
             "longer history, or one model for all"
         )
@@ -113,6 +128,22 @@ def _final_rows(task: SignalTraining, bars: Bars, table: TrainingTable) -> tuple
     first_ms = task.cutoff_ms - task.training.calibration_days * DAY_MS
     first_bar = int(np.searchsorted(bars.open_ms, first_ms))
     return final_split(table.bar, first_bar, task.gap_bars)
+
+
+def _require_blind(task: SignalTraining, bars: Bars, table: TrainingTable, fold: Fold) -> None:
+    """The last fold again, without the bars from its test part on; small models show it, too."""
+    params = model_params(task.params, task.profile, task.training.seed)
+    small = {
+        name: {**given, "n_estimators": min(_BLIND_TREES, given["n_estimators"])}
+        for name, given in params.items()
+    }
+    half_life_days = task.training.recency_half_life_days
+    require_blind(
+        bars, table, fold, task.gap_bars, lambda part: signal_table(task, part, least_rows=0),
+        lambda rows, base, calibration: fit_ensemble(
+            rows, base, calibration, small, half_life_days
+        ).graph,
+    )  # fmt: skip
 
 
 def _start(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from market.bars import Float64s, Int64s
 from ml.predictors.session import open_session, run_rows
+from ml.training.audit import require_apart
 from ml.training.fitting import fit_ensemble
 from ml.training.oof import OofForecasts
 from ml.training.scores import forecast_scores, margin_quantiles
@@ -45,6 +46,8 @@ def tested_fold(
     """Models of the fold's training part, asked for its test part and scored."""
     half_life_days = task.training.recency_half_life_days
     fitted = fit_ensemble(table, fold.base, fold.calibration, params, half_life_days)
+    used = {"base": fitted.base, "calibration": fitted.calibration, "test": fold.test}
+    require_apart(table, used, task.gap_bars)
     said = run_rows(open_session(fitted.graph), table.rows[fold.test])
     probabilities, model_probabilities, votes = said
     known = np.r_[fold.base, fold.calibration]

@@ -1,5 +1,6 @@
 """The training table: one row per bar that has all features and a whole label."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,10 +76,7 @@ def training_table(
     if bars.timeframe is not Timeframe.M15:
         raise TrainingError(f"bars: M15 is allowed, {bars.timeframe.name} came: use a M15 file")
     columns = names(features.groups)
-    matrix = feature_matrix(
-        bars, groups=features.groups, round_step=instrument.round_step, calendar=calendar,
-        onchain=onchain,
-    )  # fmt: skip
+    matrix = features_of(instrument, features, calendar, onchain)(bars, 0)
     finite = np.asarray(np.isfinite(matrix).all(axis=1))
     warm_up = _warm_up(bars, matrix, finite, columns)
     labelled = signal_labels(bars, instrument, labels)
@@ -94,6 +92,19 @@ def training_table(
         hole_bars=int((~finite[warm_up:]).sum()),
         unlabelled_bars=int((finite & ~labelled.valid).sum()),
     )
+
+
+def features_of(
+    instrument: Instrument,
+    features: FeatureSettings,
+    calendar: EconomicCalendar,
+    onchain: OnChain | None = None,
+) -> Callable[[Bars, int], Float64s]:
+    """The feature matrix of bars from a row on, as training and the daemon compute it."""
+    return lambda bars, first_row: feature_matrix(
+        bars, groups=features.groups, round_step=instrument.round_step, calendar=calendar,
+        onchain=onchain, first_row=first_row,
+    )  # fmt: skip
 
 
 def _warm_up(
