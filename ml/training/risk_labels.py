@@ -58,6 +58,12 @@ class RiskTrades:
         )
 
 
+def joined(parts: list[RiskTrades]) -> RiskTrades:
+    """Trades of several parts of the time, one after the other."""
+    names = RiskTrades.__slots__
+    return RiskTrades(*(np.concatenate([getattr(each, name) for each in parts]) for name in names))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RiskSamples:
     """States and what followed: `rows` (n, 7) in the order of `RISK_FEATURES`; `growth`

@@ -73,10 +73,10 @@ class SltpModels:
     stop: Regressor
     target: Regressor
 
-    def predict(self, rows: NDArray[np.float32]) -> Float64s:
+    def predict(self, rows: Float64s | NDArray[np.float32]) -> Float64s:
         """(n, 2) as stop, target."""
-        rows = rows.astype(np.float32)
-        return bounded_multiples(self.stop.predict(rows), self.target.predict(rows))
+        narrow = rows.astype(np.float32)
+        return bounded_multiples(self.stop.predict(narrow), self.target.predict(narrow))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +187,11 @@ def _metadata(
             "mean": table.label.mean(axis=0).tolist(),
             "standard_deviation": table.label.std(axis=0).tolist(),
         },
-        "limits": {"sl": SL_LIMITS, "tp": TP_LIMITS, "target_beyond": TARGET_BEYOND},
+        "limits": {
+            "sl": list(SL_LIMITS),
+            "tp": list(TP_LIMITS),
+            "target_beyond": TARGET_BEYOND,
+        },
         "static": list(task.static),
         "params": task.params,
         "folds": scores,
