@@ -18,8 +18,9 @@ from ml.predictors.position import PositionPredictor
 from ml.predictors.session import open_session, run_rows
 from ml.predictors.settings import ModelPaths
 from ml.training.after_signal import SignalEvidence, model_entry, provenance, signal_evidence
+from ml.training.audit import Timeline, require_apart
 from ml.training.classes import POSITION
-from ml.training.fitting import fit_ensemble
+from ml.training.fitting import FittedEnsemble, fit_ensemble
 from ml.training.install import install_model
 from ml.training.models import TrainingError, model_params, require_constraints
 from ml.training.parity import compare
@@ -67,6 +68,7 @@ def train_position(
     progress("final model", steps - 2, steps)
     half_life_days = task.signal.training.recency_half_life_days
     final = fit_ensemble(table, base, calibration, params, half_life_days, classes=POSITION)
+    _require_apart(task, table, final)
     progress("parity of the graph", steps - 1, steps)
     parity = compare(final.graph, final.models, final.tables, table.rows, POSITION)
     metadata = {
@@ -135,6 +137,16 @@ def fold_rows(task: PositionTraining, table: PositionTable) -> list[Fold]:
     ]
 
 
+def _require_apart(
+    task: PositionTraining, table: PositionTable, fitted: FittedEnsemble, **judged: Int64s
+) -> None:
+    """Rows are as far apart as the trades that they belong to were decided."""
+    decided = np.repeat(table.decided, np.diff(table.first_row))
+    times = Timeline(decided, table.of.end_bar, table.open_ms)
+    used = {"base": fitted.base, "calibration": fitted.calibration, **judged}
+    require_apart(times, used, task.gap_bars)
+
+
 def _tested_fold(
     task: PositionTraining, table: PositionTable, fold: Fold, params: _Params
 ) -> tuple[dict[str, Any], Judged]:
@@ -142,6 +154,7 @@ def _tested_fold(
     fitted = fit_ensemble(
         table, fold.base, fold.calibration, params, half_life_days, classes=POSITION
     )
+    _require_apart(task, table, fitted, test=fold.test)
     said = run_rows(open_session(fitted.graph), table.rows[fold.test])
     judged = Judged(fold.test, *said)
     known = np.r_[fold.base, fold.calibration]
