@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.bars import Bars, Float64s
-from market.calendar import EconomicCalendar
 from ml.features.catalogue import names
 from ml.features.matrix import feature_matrix
 from ml.predictors.ensemble import EnsemblePredictor
 from ml.predictors.session import OPTIONS, RUNTIME_VERSION
 from trading.forecasts import ForecastColumns, forecast_columns
+from trading.outside import NOTHING_OUTSIDE, Outside
 
 _KEPT = ("probabilities", "votes")
 
@@ -42,13 +42,18 @@ def history_forecasts(
     groups: tuple[str, ...],
     round_step: float,
     cache: Path | None,
+    outside: Outside = NOTHING_OUTSIDE,
 ) -> ForecastColumns:
-    """Forecasts of rows `from_row` … last of `history`. `cache`: a folder, or None for no cache."""
+    """Forecasts of rows `from_row` … last of `history`. `cache`: a folder, or None for no cache.
+
+    `outside`: the calendar and the on-chain record that features read.
+    """
     features = feature_matrix(
         history,
         groups=groups,
         round_step=round_step,
-        calendar=EconomicCalendar.none(),
+        calendar=outside.calendar.at(int(history.close_ms[-1])).events,
+        onchain=outside.onchain,
         first_row=from_row,
     )
     file = None if cache is None else cache / f"forecasts_{_key(features, predictor)}.npz"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from backtest.driver import BacktestRun
     from market.bars import Bars
-    from ml.predictors.ensemble import EnsemblePredictor
+    from ml.predictors.model_set import ModelSet
     from settings import Settings
     from trading.paper import PaperPlan
 
@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--data", type=Path, metavar="FILE", help="M15 bars (default: the generated market)")
+    add("--m1", type=Path, metavar="FILE", help="M1 bars for the position model")
+    add("--calendar", type=Path, metavar="FILE",
+        help="economic calendar (CSV) of the news rules; default: features.calendar")  # fmt: skip
     add("--from", dest="from_ms", type=utc_instant_ms, metavar="TIME", help="UTC, inclusive")
     add("--to", dest="to_ms", type=utc_instant_ms, metavar="TIME", help="UTC, exclusive")
     add("--oos-only", action="store_true", help="start at the model's train cutoff or later")
@@ -63,7 +66,7 @@ def _run(given: argparse.Namespace) -> int:
 
     from backtest.report import table
     from trading.assemble import known_instrument
-    from trading.model import load_model
+    from trading.model import load_for, model_lines
     from trading.summary import require_writable, write_summary
 
     require_writable(given.summary)
@@ -72,11 +75,13 @@ def _run(given: argparse.Namespace) -> int:
     paths = settings.ml.paths.for_symbol(settings.symbol)
     if given.models is not None:
         paths = paths.in_folder(given.models)
-    predictor = load_model(paths, settings.ml.features, settings.symbol)
-    plan, history = _market(given, settings, predictor)
-    run = _decide(settings, plan, history, predictor)
-    summary = _summarise(run, settings, plan, predictor)
+    models = load_for(paths, settings.ml.features, settings.symbol)
+    plan, history = _market(given, settings, models)
     console = Console()
+    for line in model_lines(models, settings.decision, has_m1=plan.m1 is not None):
+        console.print(line, highlight=False)
+    run = _decide(given, settings, plan, history, models)
+    summary = _summarise(run, settings, plan, models)
     title = _title(run, plan, settings)
     table(console, title, summary, _months(run))
     if given.summary is not None:
@@ -104,7 +109,7 @@ def _settings(given: argparse.Namespace) -> "Settings":
 
 
 def _market(
-    given: argparse.Namespace, settings: "Settings", predictor: "EnsemblePredictor"
+    given: argparse.Namespace, settings: "Settings", models: "ModelSet"
 ) -> tuple["PaperPlan", "Bars"]:
     """The span as a paper run of the same flags has it, and all bars of its market."""
     from market.sources.files import read_bars
@@ -117,8 +122,9 @@ def _market(
     trade = Trade(of, settings.decision, settings.daemon, tuple(settings.ml.features.groups))
     from_ms = given.from_ms
     if given.oos_only:
-        from_ms = max(from_ms or 0, predictor.metadata.train_cutoff_ms)
-    options = PaperOptions(given.data, from_ms, given.to_ms, None, "max")
+        learned_until_ms = max(each.metadata.train_cutoff_ms for each in models.all)
+        from_ms = max(from_ms or 0, learned_until_ms)
+    options = PaperOptions(given.data, from_ms, given.to_ms, None, "max", given.m1)
     plan = plan_run(options, trade, settings.paper)
     market = plan.market
     if isinstance(market, FileMarket):
@@ -127,25 +133,32 @@ def _market(
 
 
 def _decide(
-    settings: "Settings", plan: "PaperPlan", history: "Bars", predictor: "EnsemblePredictor"
-) -> "BacktestRun":
+    given: argparse.Namespace, settings: "Settings", plan: "PaperPlan", history: "Bars",
+    models: "ModelSet",
+) -> "BacktestRun":  # fmt: skip
     from backtest.columns import decided_bars
     from backtest.driver import Rules, run_backtest
     from backtest.forecasts import history_forecasts
+    from backtest.memory import Memory
     from market.instruments import INSTRUMENTS
+    from trading.outside import read_outside
 
     quantile = settings.decision.prediction.quantile
     from_ms, to_ms = plan.limits.from_ms, plan.limits.to_ms or int(history.close_ms[-1])
     history = history.between(int(history.open_ms[0]), max(to_ms, from_ms) + _ONE_MORE_BAR_MS)
     of = INSTRUMENTS[settings.symbol]
+    outside = read_outside(settings.ml.features, of, given.calendar)
     forecasts = history_forecasts(
         history,
-        predictor,
+        models.signal,
         from_row=int(history.open_ms.searchsorted(from_ms - quantile.lookback_ms)),
         groups=tuple(settings.ml.features.groups),
         round_step=of.round_step,
         cache=CACHE,
+        outside=outside,
     )
+    bars = decided_bars(history, forecasts, quantile, from_ms=from_ms, to_ms=to_ms, m1=plan.m1)
+    memory = Memory(CACHE)
     rules = Rules(
         of,
         settings.decision,
@@ -153,9 +166,12 @@ def _decide(
         settings.daemon.strategy_id,
         settings.daemon.act_within_ms,
         settings.daemon.orders.magic_bits,
+        memory.of(models),
+        outside.news,
     )
-    bars = decided_bars(history, forecasts, quantile, from_ms=from_ms, to_ms=to_ms)
-    return run_backtest(bars, rules)
+    run = run_backtest(bars, rules)
+    memory.keep()
+    return run
 
 
 # The bar that opens at the last decision: its first tick is the quote in force there.
@@ -163,7 +179,7 @@ _ONE_MORE_BAR_MS = 15 * 60_000
 
 
 def _summarise(
-    run: "BacktestRun", settings: "Settings", plan: "PaperPlan", predictor: "EnsemblePredictor"
+    run: "BacktestRun", settings: "Settings", plan: "PaperPlan", models: "ModelSet"
 ) -> dict[str, Any]:
     from trading.model import seen_until
     from trading.results import summarise
@@ -178,7 +194,7 @@ def _summarise(
         final_equity=run.final_equity,
         data_sha256=plan.data_sha256,
     )
-    warning = seen_until(predictor, plan.limits.from_ms)
+    warning = seen_until(models, plan.limits.from_ms)
     return summary | {"warnings": [warning] if warning else []}
 
 

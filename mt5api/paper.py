@@ -17,6 +17,7 @@ from market.instruments import INSTRUMENTS, instrument
 from market.server_clock import ServerClock
 from market.sources.files import read_bars
 from market.sources.generated import generated_bars
+from market.timeframe import Timeframe
 from mt5api.clock_file import ClockFile
 from mt5api.keys import IntentKeys
 from mt5api.paper_clock import PaperClock
@@ -60,7 +61,7 @@ class PaperSpec(BaseModel):
     `start_ms`: where the simulated clock starts (earlier bars are history). `state_dir`: where the
     terminal's state is kept; a later start with the same market goes on from there. `speed`: "max"
     or how many times real time. `dialect`: what the bridge speaks; `mt5-httpapi` may lie under a
-    `path_prefix` (`/<broker>/<account>`).
+    `path_prefix` (`/<broker>/<account>`). `m1`: a file of M1 bars that the terminal serves, too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +74,7 @@ class PaperSpec(BaseModel):
     paper: PaperSettings = PaperSettings()
     dialect: Literal["native", "mt5-httpapi"] = "native"
     path_prefix: str = Field(default="", pattern=r"^(/[A-Za-z0-9._-]+)*$")
+    m1: Path | None = None
 
     @field_validator("symbol")
     @classmethod
@@ -194,6 +196,15 @@ def _bars(spec: PaperSpec) -> Bars:
     return bars.between(from_ms, to_ms)
 
 
+def _minutes(spec: PaperSpec) -> dict[str, Bars]:
+    if spec.m1 is None:
+        return {}
+    bars = read_bars(spec.m1, instrument(spec.symbol), server_zone=spec.paper.server_timezone)
+    if bars.timeframe is not Timeframe.M1:
+        raise PaperError(f"{spec.m1}: M1 bars are needed, {bars.timeframe.name} came")
+    return {spec.symbol: bars}
+
+
 def _terminal(spec: PaperSpec, bars: Bars, faults: FaultPlan) -> SimulatedTerminal:
     if len(bars) == 0 or not int(bars.open_ms[0]) < spec.start_ms <= int(bars.close_ms[-1]):
         came = f"{len(bars)} bars"
@@ -212,4 +223,5 @@ def _terminal(spec: PaperSpec, bars: Bars, faults: FaultPlan) -> SimulatedTermin
         slippage_points=spec.paper.slippage_points,
         server_zone=spec.paper.server_timezone,
         faults=faults,
+        minutes=_minutes(spec),
     )

@@ -17,7 +17,9 @@ from typing import Literal
 
 from trading.command_line import exit_status, utc_instant_ms
 
-_PAPER_ONLY = ("market", "from_ms", "to_ms", "bars", "speed", "seed", "summary", "fresh")
+_PAPER_ONLY = (
+    "market", "m1", "calendar", "from_ms", "to_ms", "bars", "speed", "seed", "summary", "fresh",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--paper", action="store_true", help="trade the simulated terminal")
     add("--market", type=_market, metavar="FILE",
         help="M15 bars: Parquet, MT5 or Binance CSV;\n'generated' is the default")  # fmt: skip
+    add("--m1", type=Path, metavar="FILE", help="M1 bars for the position model")
+    add("--calendar", type=Path, metavar="FILE",
+        help="economic calendar (CSV) of the news rules;\ndefault: features.calendar")  # fmt: skip
     add(
         "--from",
         dest="from_ms",

@@ -14,7 +14,8 @@ from market.store import BarStore
 from trading.assemble import TIMEFRAME, assemble
 from trading.clock import StopFlag, WallClock
 from trading.journal import Journal
-from trading.model import load_model
+from trading.model import beside, load_for, model_lines
+from trading.outside import read_outside
 from trading.paper_command import trade_of
 from trading.pins import Accepted
 from trading.schedule import RunLimits
@@ -35,11 +36,12 @@ def run_live(given: argparse.Namespace) -> int:
     paths = settings.ml.paths.for_symbol(settings.symbol)
     if given.models is not None:
         paths = paths.in_folder(given.models)
-    predictor = load_model(paths, settings.ml.features, settings.symbol)
+    models = load_for(paths, settings.ml.features, settings.symbol)
     stop = stop_on_signals()
     broker = connect(settings.bridge, bridge_token())
     clock = _clock(broker, stop, settings.daemon.max_clock_skew_ms)
     trade = trade_of(settings)
+    outside = read_outside(settings.ml.features, trade.instrument)
     with ExitStack() as held:
         folder = held.enter_context(StateFolder(given.state / state_name(given)))
         journal, store = Journal(folder.journal), BarStore(folder.bars)
@@ -48,12 +50,14 @@ def run_live(given: argparse.Namespace) -> int:
         )
         bot = assemble(
             trade, broker=broker, clock=clock, stop=stop, reporter=reporter, journal=journal,
-            store=store, predictor=predictor, dry=given.dry,
+            store=store, predictor=models.signal, beside=beside(models), outside=outside,
+            dry=given.dry,
             limits=RunLimits(from_ms=TIMEFRAME.floor_ms(clock.now_ms())),
             accepted=Accepted(given.accept_account, given.accept_spec),
         )  # fmt: skip
         Session(bot, trade, broker, clock, journal, store, reporter, "").run(
-            _headline(settings, dry=given.dry), None
+            "\n".join([_headline(settings, dry=given.dry), *model_lines(models, trade.decision)]),
+            None,
         )
     return 0
 

@@ -1,7 +1,8 @@
-"""The signal model of a run: loaded and checked, or, for the demo, trained first."""
+"""The models of a run: loaded and checked, or, for the demo, trained first."""
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,23 +10,26 @@ from rich.console import Console
 
 from market.bars import utc_text
 from ml.features.settings import FeatureSettings
+from ml.predictors.checked import CheckedPredictor
 from ml.predictors.compat import ModelCompatibilityError, ModelMissing
-from ml.predictors.ensemble import EnsemblePredictor
+from ml.predictors.model_set import ModelSet, load_models
 from ml.predictors.settings import ModelPaths
+from trading.advice import BesideModels
 from trading.bridge_process import PROJECT_ROOT
+from trading.decision.settings import DecisionSettings
 from trading.errors import PaperError
 
 
-def load_model(paths: ModelPaths, features: FeatureSettings, symbol: str) -> EnsemblePredictor:
-    """The model, if its files are whole and it was made for this symbol and these features."""
-    predictor = EnsemblePredictor(paths, features).load()
-    made_for = predictor.metadata.symbol
+def load_for(paths: ModelPaths, features: FeatureSettings, symbol: str) -> ModelSet:
+    """The models, if their files are whole and made for this symbol and these features."""
+    models = load_models(paths, features)
+    made_for = models.signal.metadata.symbol
     if made_for != symbol:
         raise ModelCompatibilityError(
             f"{paths.graph}: a model for {symbol} is needed, this one is for {made_for}; "
             f"train one: python train_ml_model.py --ensemble --symbol {symbol}"
         )
-    return predictor
+    return models
 
 
 def load_or_train_demo(
@@ -36,32 +40,87 @@ def load_or_train_demo(
     *,
     train_from_ms: int,
     train_to_ms: int,
-) -> EnsemblePredictor:
-    """The model; where there is none yet, a small one is trained on the generated market first."""
+) -> ModelSet:
+    """The models; where there is none yet, a small one is trained on the generated market first."""
     try:
-        return load_model(paths, features, symbol)
+        return load_for(paths, features, symbol)
     except ModelMissing:
+        if paths.graph.exists():
+            raise  # some files are there: a person must see what is missing
         console.print("no model yet: training a small one on the generated market first")
         _train_demo(paths.graph.parent, symbol, train_from_ms, train_to_ms)
-        return load_model(paths, features, symbol)
+        return load_for(paths, features, symbol)
 
 
-def seen_until(predictor: EnsemblePredictor, from_ms: int) -> str:
-    """A warning where the model learned from bars that the run trades, else an empty string."""
-    cutoff_ms = predictor.metadata.train_cutoff_ms
+def beside(models: ModelSet) -> BesideModels:
+    """The models beside the signal model, as decisions ask them."""
+    learned_m1 = models.position is not None and bool(models.position.notes.get("m1"))
+    return BesideModels(models.position, models.sltp, models.risk, learned_m1)
+
+
+def graph_hashes(models: ModelSet) -> list[str]:
+    """Which graphs a run is made with."""
+    return [each.metadata.graph.sha256 for each in models.all]
+
+
+def seen_until(models: ModelSet, from_ms: int) -> str:
+    """A warning where a model learned from bars that the run trades, else an empty string."""
+    latest = max(models.all, key=lambda each: each.metadata.train_cutoff_ms)
+    cutoff_ms = latest.metadata.train_cutoff_ms
     if cutoff_ms <= from_ms:
         return ""
+    name = "the model" if latest is models.signal else f"the {latest.kind} model"
     return (
-        f"the model has learned from bars until {utc_text(cutoff_ms)} UTC, after the start of this "
+        f"{name} has learned from bars until {utc_text(cutoff_ms)} UTC, after the start of this "
         "run: its results say nothing"
     )
+
+
+def model_lines(
+    models: ModelSet, settings: DecisionSettings, *, has_m1: bool = True
+) -> tuple[str, ...]:
+    """One line for each of the four models: used, absent or switched off.
+
+    `has_m1`: whether there are M1 bars for a position model that has learned from them.
+    """
+    return tuple(_lines(models, settings, has_m1=has_m1))
+
+
+def _lines(models: ModelSet, settings: DecisionSettings, *, has_m1: bool) -> Iterator[str]:
+    active = settings.ml_active_management.enabled
+    yield f"signal model: {_made(models.signal)}"
+    yield (
+        "position model: "
+        + _use(models.position, active, "ml_active_management.enabled", "no exits by a model")
+        + ("" if has_m1 or not (active and beside(models).minutes) else _WITHOUT_M1)
+    )
+    yield "SL/TP model: " + _use(
+        models.sltp, settings.dynamic_sltp.use_model, "dynamic_sltp.use_model", "static multiples"
+    )
+    yield "risk model: " + _use(
+        models.risk, settings.risk_model.enabled, "risk_model.enabled", "multiplier 1.0"
+    )
+
+
+_WITHOUT_M1 = "; learned from M1 bars, none are given: neutral values (--m1 FILE)"
+
+
+def _use(model: CheckedPredictor | None, is_on: bool, switch: str, otherwise: str) -> str:
+    if model is None:
+        return f"absent: {otherwise}"
+    return f"{_made(model)}" if is_on else f"switched off ({switch}): {otherwise}"
+
+
+def _made(model: CheckedPredictor) -> str:
+    entry = model.metadata
+    return f"{entry.graph.file}, learned until {utc_text(entry.train_cutoff_ms)} UTC"
 
 
 def _train_demo(folder: Path, symbol: str, from_ms: int, to_ms: int) -> None:
     command = [
         sys.executable, str(PROJECT_ROOT / "train_ml_model.py"), "--ensemble", "--no-warmstart",
         "--profile", "quick", "--symbol", symbol, "--models", str(folder.resolve()),
-        "--from", _iso(from_ms), "--to", _iso(to_ms),
+        "--from", _iso(from_ms), "--to", _iso(to_ms), "--no-report",
     ]  # fmt: skip
     if subprocess.run(command, cwd=PROJECT_ROOT, check=False).returncode:
         raise PaperError("the demo model could not be trained; its own words are above")

@@ -5,7 +5,8 @@ Trading itself is `trading.bot` over the paper bridge; nothing else here differs
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -16,6 +17,7 @@ from market.bars import Bars, utc_text
 from market.gaps import require_few_gaps
 from market.sources.files import read_bars
 from market.sources.generated import generated_bars
+from market.timeframe import Timeframe
 from ml.features.catalogue import LOOKBACK_MS
 from mt5api.paper import FileMarket, GeneratedMarket, PaperSpec
 from trading.assemble import TIMEFRAME, Trade
@@ -34,23 +36,30 @@ Speed = float | Literal["max"]
 
 @dataclass(frozen=True, slots=True)
 class PaperOptions:
-    """What a person asked for on the command line. `market` None is the generated one."""
+    """What a person asked for on the command line. `market` None is the generated one; `m1`: a
+    file of M1 bars for the position model."""
 
     market: Path | None
     from_ms: int | None
     to_ms: int | None
     bars: int | None
     speed: Speed
+    m1: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PaperPlan:
-    """A run that can start: where its market comes from, all of its bars, and its limits."""
+    """A run that can start: where its market comes from, all of its bars, and its limits.
+
+    `m1`: M1 bars for the position model, from `m1_file`; None where there are none.
+    """
 
     market: GeneratedMarket | FileMarket
     bars: Bars
     limits: RunLimits
     source: str
+    m1_file: Path | None = None
+    m1: Bars | None = None
 
     @property
     def data_sha256(self) -> str:
@@ -64,17 +73,19 @@ class PaperPlan:
         return PaperSpec(
             market=self.market, symbol=symbol, start_ms=self.limits.from_ms,
             state_dir=state_dir.resolve(), speed=speed, paper=paper, dialect=dialect,
+            m1=self.m1_file,
         )  # fmt: skip
 
     def fingerprint(
-        self, trade: Trade, paper: PaperSettings, model_sha256: str, *, dry: bool
+        self, trade: Trade, paper: PaperSettings, learned: Sequence[str], *, dry: bool
     ) -> str:
-        """Eight digits that tell runs apart: market, start, account terms, rules and model."""
+        """Eight digits that tell runs apart: market, start, account terms, rules, and the hashes
+        of what else decisions are made of (`learned`: models, calendar, on-chain files)."""
         parts = [
             self.data_sha256, self.market.model_dump(mode="json"), self.limits.from_ms,
             trade.instrument.symbol, paper.model_dump(mode="json"),
             trade.decision.model_dump(mode="json"), trade.daemon.strategy_id, trade.groups,
-            model_sha256, dry,
+            *learned, self.m1.sha256() if self.m1 is not None else "", dry,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -85,8 +96,15 @@ def plan_run(options: PaperOptions, trade: Trade, paper: PaperSettings) -> Paper
     Raises `BarsError`, `SourceError` or `PaperError`; each says what to do.
     """
     if options.market is None:
-        return _generated(options, trade, paper)
-    return _from_file(options.market, options, trade, paper)
+        plan = _generated(options, trade, paper)
+    else:
+        plan = _from_file(options.market, options, trade, paper)
+    if options.m1 is None:
+        return plan
+    minutes = read_bars(options.m1, trade.instrument, server_zone=paper.server_timezone)
+    if minutes.timeframe is not Timeframe.M1:
+        raise PaperError(f"{options.m1}: M1 bars are needed, {minutes.timeframe.name} came")
+    return replace(plan, m1_file=options.m1.resolve(), m1=minutes)
 
 
 def warm_up_ms(trade: Trade) -> int:

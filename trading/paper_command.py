@@ -1,7 +1,7 @@
 """`python trading.py --paper`: the real daemon over the real bridge over a simulated terminal."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,21 @@ from broker.client.connect import BridgeClient, connect
 from broker.client.paper_control import PaperControl
 from market.bars import utc_text
 from market.store import BarStore
-from ml.predictors.ensemble import EnsemblePredictor
+from ml.predictors.model_set import ModelSet
+from trading.advice import BesideModels
 from trading.assemble import Trade, assemble, known_instrument
 from trading.bridge_process import BridgeProcess
 from trading.clock import PaperClock, StopFlag
 from trading.journal import Journal
-from trading.model import load_model, load_or_train_demo, seen_until
+from trading.model import (
+    beside,
+    graph_hashes,
+    load_for,
+    load_or_train_demo,
+    model_lines,
+    seen_until,
+)
+from trading.outside import Outside, read_outside
 from trading.paper import (
     GENERATED_FROM_MS,
     GENERATED_TRAIN_FROM_MS,
@@ -43,8 +52,9 @@ def run_paper(given: argparse.Namespace) -> int:
     trade = trade_of(settings)
     plan = plan_run(_options(given), trade, settings.paper)
     console = Console()
-    predictor = _predictor(given, settings, console)
-    run = _Run(given, settings, trade, plan, predictor, console)
+    outside = read_outside(settings.ml.features, trade.instrument, given.calendar)
+    models = _models(given, settings, console)
+    run = _Run(given, settings, trade, plan, models, outside, console)
     with StateFolder(given.state / run.name) as folder:
         _begin_anew_if_over(folder, fresh=given.fresh)
         stop = stop_on_signals()
@@ -68,28 +78,30 @@ class _Run:
     settings: "Settings"
     trade: Trade
     plan: PaperPlan
-    predictor: EnsemblePredictor
+    models: ModelSet
+    outside: Outside
     console: Console
 
     @property
     def name(self) -> str:
         """The state folder's name: equal runs go on in it, others have their own."""
+        learned = [*graph_hashes(self.models), *self.outside.files.values()]
         fingerprint = self.plan.fingerprint(
-            self.trade, self.settings.paper, self.predictor.metadata.graph.sha256,
-            dry=self.given.dry,
-        )  # fmt: skip
+            self.trade, self.settings.paper, learned, dry=self.given.dry
+        )
         return f"paper-{self.given.account or PAPER_ACCOUNT}-{fingerprint}"
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        seen = seen_until(self.predictor, self.plan.limits.from_ms)
+        seen = seen_until(self.models, self.plan.limits.from_ms)
         return (seen,) if seen else ()
 
     def headline(self, folder: StateFolder) -> str:
         start = utc_text(self.plan.limits.from_ms)
         text = f"paper: {self.settings.symbol} on {self.plan.source} from {start} UTC"
-        lines = [f"{text}, state in {folder.path}", *(f"warning: {each}" for each in self.warnings)]
-        return "\n".join(lines)
+        models = model_lines(self.models, self.settings.decision, has_m1=self.plan.m1 is not None)
+        warnings = (f"warning: {each}" for each in self.warnings)
+        return "\n".join([f"{text}, state in {folder.path}", *models, *warnings])
 
     def session(self, folder: StateFolder, bridge: BridgeProcess, stop: StopFlag) -> Session:
         """A bot over the bridge, with the folder's journal and bars."""
@@ -105,14 +117,21 @@ class _Run:
         journal, store = Journal(folder.journal), BarStore(folder.bars)
         bot = assemble(
             self.trade, broker=broker, clock=clock, stop=stop, reporter=reporter, journal=journal,
-            store=store, predictor=self.predictor, limits=self.plan.limits, dry=self.given.dry,
-            require_bridge=bridge.require_alive,
+            store=store, predictor=self.models.signal, limits=self.plan.limits,
+            dry=self.given.dry, require_bridge=bridge.require_alive,
             accepted=Accepted(self.given.accept_account, self.given.accept_spec),
+            beside=self._beside, outside=self.outside,
         )  # fmt: skip
         return Session(
             bot, self.trade, broker, clock, journal, store, reporter, self.plan.data_sha256,
             self.warnings,
         )  # fmt: skip
+
+    @property
+    def _beside(self) -> BesideModels:
+        """Without M1 bars nobody asks the terminal for them."""
+        models = beside(self.models)
+        return models if self.plan.m1 is not None else replace(models, minutes=False)
 
     def _broker(self, bridge: BridgeProcess) -> BridgeClient:
         """The paper bridge's own address, server clock and names; the dialect is the settings'."""
@@ -148,18 +167,16 @@ def _speed(given: argparse.Namespace) -> Speed:
 
 def _options(given: argparse.Namespace) -> PaperOptions:
     market = given.market if isinstance(given.market, Path) else None
-    return PaperOptions(market, given.from_ms, given.to_ms, given.bars, _speed(given))
+    return PaperOptions(market, given.from_ms, given.to_ms, given.bars, _speed(given), given.m1)
 
 
-def _predictor(
-    given: argparse.Namespace, settings: "Settings", console: Console
-) -> EnsemblePredictor:
+def _models(given: argparse.Namespace, settings: "Settings", console: Console) -> ModelSet:
     """A given market needs a given model; the generated one may bring its own."""
     paths = settings.ml.paths.for_symbol(settings.symbol)
     if given.models is not None:
         paths = paths.in_folder(given.models)
     if isinstance(given.market, Path):
-        return load_model(paths, settings.ml.features, settings.symbol)
+        return load_for(paths, settings.ml.features, settings.symbol)
     return load_or_train_demo(
         paths, settings.ml.features, settings.symbol, console,
         train_from_ms=GENERATED_TRAIN_FROM_MS, train_to_ms=GENERATED_FROM_MS,

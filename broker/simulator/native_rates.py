@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from broker.simulator.native_words import RATES, TICKS
 from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars
+from market.server_clock import ServerClock
+from market.timeframe import Timeframe
 
 _BID_ASK = 2 | 4
 _HOURS, _WEEKS = 0x4000, 0x8000
@@ -48,6 +50,19 @@ def grouped(rows: NDArray[np.void], span_s: int) -> NDArray[np.void]:
     return bars
 
 
+def _records(bars: Bars, clock: ServerClock) -> NDArray[np.void]:
+    return _filled(bars, clock.to_server_s_sequence(np.asarray(bars.open_ms)))
+
+
+def _filled(bars: Bars, server_s: NDArray[np.int64]) -> NDArray[np.void]:
+    records = np.zeros(len(bars), dtype=RATES)
+    records["time"] = server_s
+    for name in ("open", "high", "low", "close", "tick_volume"):
+        records[name] = getattr(bars, name)
+    records["spread"] = bars.spread_points
+    return records
+
+
 class NativeRates:
     """Reads one terminal's feeds as `copy_rates_*` and `copy_ticks_*` would."""
 
@@ -57,6 +72,10 @@ class NativeRates:
             symbol: terminal.server_clock.to_server_s_sequence(np.asarray(feed.bars.open_ms))
             for symbol, feed in terminal.feeds.items()
         }
+        self._minutes = {
+            symbol: _records(bars, terminal.server_clock)
+            for symbol, bars in terminal.minutes.items()
+        }
 
     def from_position(
         self, symbol: str, timeframe: int, start: int, count: int
@@ -64,8 +83,8 @@ class NativeRates:
         self._require(count)
         if start < 0:
             raise ValueError(f"start_pos: 0 or more is allowed, {start} came")
-        if self._is_longer(symbol, timeframe):
-            rows = self._longer(symbol, timeframe)
+        rows = self._made(symbol, timeframe)
+        if rows is not None:
             last = max(0, len(rows) - start)
             return rows[max(0, last - count) : last]
         last = max(0, self._known(symbol) - start)
@@ -73,16 +92,16 @@ class NativeRates:
 
     def from_date(self, symbol: str, timeframe: int, from_s: int, count: int) -> NDArray[np.void]:
         self._require(count)
-        if self._is_longer(symbol, timeframe):
-            rows = self._longer(symbol, timeframe)
+        rows = self._made(symbol, timeframe)
+        if rows is not None:
             last = int(np.searchsorted(rows["time"], from_s, side="right"))
             return rows[max(0, last - count) : last]
         last = min(self._rows_until(symbol, from_s), self._known(symbol))
         return self._records(symbol, max(0, last - count), last)
 
     def between(self, symbol: str, timeframe: int, from_s: int, to_s: int) -> NDArray[np.void]:
-        if self._is_longer(symbol, timeframe):
-            rows = self._longer(symbol, timeframe)
+        rows = self._made(symbol, timeframe)
+        if rows is not None:
             return rows[(rows["time"] >= from_s) & (rows["time"] <= to_s)]
         last = min(self._rows_until(symbol, to_s), self._known(symbol))
         return self._records(symbol, min(last, self._rows_until(symbol, from_s - 1)), last)
@@ -105,22 +124,27 @@ class NativeRates:
         if count < 1:
             raise ValueError(f"count: 1 or more is allowed, {count} came")
 
-    def _is_longer(self, symbol: str, timeframe: int) -> bool:
-        """Whether bars of this timeframe are made of the kept ones; `ValueError` if they cannot."""
+    def _made(self, symbol: str, timeframe: int) -> NDArray[np.void] | None:
+        """All known bars of another timeframe than the traded one: M1 where there are such bars,
+        or longer ones, cut on the server's clock (B27). None: the traded one is asked for.
+        """
         kept = self._terminal.feeds[symbol].bars.timeframe
         if timeframe == kept.mt5:
-            return False
+            return None
+        if timeframe == Timeframe.M1.mt5 and symbol in self._minutes:
+            opens_ms = self._terminal.minutes[symbol].open_ms
+            closed_by_ms = self._terminal.now_ms - Timeframe.M1.ms
+            return self._minutes[symbol][: int(opens_ms.searchsorted(closed_by_ms, side="right"))]
+        self._require_multiple(kept, timeframe)
+        return grouped(self._records(symbol, 0, self._known(symbol)), span_seconds(timeframe))
+
+    def _require_multiple(self, kept: Timeframe, timeframe: int) -> None:
         span_s = span_seconds(timeframe)
         if span_s == 0 or span_s * 1000 % kept.ms:
             raise ValueError(
                 f"timeframe: {kept.name} ({kept.mt5}) and its multiples up to W1 are allowed, "
                 f"{timeframe} came"
             )
-        return True
-
-    def _longer(self, symbol: str, timeframe: int) -> NDArray[np.void]:
-        """All known bars of a longer timeframe, cut on the server's clock (B27)."""
-        return grouped(self._records(symbol, 0, self._known(symbol)), span_seconds(timeframe))
 
     def _known(self, symbol: str) -> int:
         """Rows that can be seen now: closed, and the forming one."""
@@ -132,12 +156,7 @@ class NativeRates:
 
     def _records(self, symbol: str, first: int, last: int) -> NDArray[np.void]:
         bars: Bars = self._terminal.feeds[symbol].bars
-        records = np.zeros(last - first, dtype=RATES)
-        rows = slice(first, last)
-        records["time"] = self._server_s[symbol][rows]
-        for name in ("open", "high", "low", "close", "tick_volume"):
-            records[name] = getattr(bars, name)[rows]
-        records["spread"] = bars.spread_points[rows]
+        records = _filled(bars.rows(first, last), self._server_s[symbol][first:last])
         if last > max(first, self._terminal.feeds[symbol].closed(self._terminal.now_ms)):
             forming, row = records[-1], last - 1
             forming["high"] = forming["low"] = forming["close"] = bars.open[row]

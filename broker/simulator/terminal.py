@@ -46,7 +46,7 @@ class SimulatedTerminal:
     `instruments` are those of a dollar account; on a cent account they are converted by
     `account.units_per_base`. `start_ms`: the first instant, with all bars that closed before it
     as history. `slippage_points`: market orders slip by up to so much either way. `faults`: what
-    goes wrong in its market.
+    goes wrong in its market. `minutes`: M1 bars that can be read; nothing else looks at them.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class SimulatedTerminal:
         slippage_points: int = 0,
         server_zone: str = "UTC",
         faults: FaultPlan | None = None,
+        minutes: Mapping[str, Bars] | None = None,
     ) -> None:
         missing = sorted(set(bars) - set(instruments))
         if not bars or missing:
@@ -68,6 +69,7 @@ class SimulatedTerminal:
         self.server_clock = ServerClock(server_zone)
         self.instruments = {symbol: _on_account(instruments[symbol], account) for symbol in bars}
         self._bars = dict(bars)
+        self.minutes = dict(minutes or {})
         self._start_ms, self._now_ms = start_ms, start_ms
         self._seed, self._slippage_points = seed, slippage_points
         self.scale: int = 10**account.currency_digits

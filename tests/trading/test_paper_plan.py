@@ -147,13 +147,13 @@ def test_runs_with_other_rules_markets_or_models_are_other_runs(file: Path) -> N
     later = plan_run(make_options(file, from_ms=MONDAY_MS + 125 * DAY_MS), make_trade(), PAPER)
     seeded = PAPER.model_copy(update={"seed": 8})
     prints = [
-        plan.fingerprint(make_trade(), PAPER, "model", dry=False),
-        plan.fingerprint(make_trade(), PAPER, "model", dry=True),
-        plan.fingerprint(make_trade(), PAPER, "another", dry=False),
-        plan.fingerprint(make_trade(), seeded, "model", dry=False),
-        plan.fingerprint(make_trade(DecisionSettings()), PAPER, "model", dry=False),
-        later.fingerprint(make_trade(), PAPER, "model", dry=False),
+        plan.fingerprint(make_trade(), PAPER, ["model"], dry=False),
+        plan.fingerprint(make_trade(), PAPER, ["model"], dry=True),
+        plan.fingerprint(make_trade(), PAPER, ["another"], dry=False),
+        plan.fingerprint(make_trade(), seeded, ["model"], dry=False),
+        plan.fingerprint(make_trade(DecisionSettings()), PAPER, ["model"], dry=False),
+        later.fingerprint(make_trade(), PAPER, ["model"], dry=False),
     ]
     assert len(set(prints)) == len(prints)
     limited = plan_run(make_options(file, bars=5), make_trade(), PAPER)
-    assert limited.fingerprint(make_trade(), PAPER, "model", dry=False) == prints[0]
+    assert limited.fingerprint(make_trade(), PAPER, ["model"], dry=False) == prints[0]

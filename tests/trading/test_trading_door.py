@@ -95,7 +95,7 @@ def test_corrupt_model_is_refused(
 ) -> None:
     models = tmp_path / "models"
     models.mkdir()
-    for each in small_model.iterdir():
+    for each in filter(Path.is_file, small_model.iterdir()):
         (models / each.name).write_bytes(each.read_bytes())
     graph = models / "ensemble_btcusd-live.onnx"
     graph.write_bytes(graph.read_bytes()[:-7] + b"damaged")
