@@ -135,6 +135,9 @@ def test_trial_is_judged_after_each_fold_on_all_folds_so_far(search: SignalSearc
     assert len(judged) == search.n_folds == 2
     assert judged[0].score.trades <= judged[1].score.trades
     assert judged[1].score.trades > 20
+    tests = [search.table.open_ms[fold.test] for fold in search.folds]
+    more_days = (int(tests[1][-1]) - int(tests[1][0])) / DAY_MS
+    assert judged[1].sharpe.days - judged[0].sharpe.days == pytest.approx(more_days, abs=1)
     assert [each.as_dict() for each in search.trial(Fixed())] == [e.as_dict() for e in judged]
 
 
@@ -184,6 +187,7 @@ def test_nothing_is_opened_before_the_gates_look_back_is_filled_nor_where_no_for
     filled_ms = int(market.open_ms[12_000]) + quantile.lookback_ms * quantile.min_filled_share
     opened = np.array([trade.opened_ms for trade in run.trades])
     assert opened.min() >= filled_ms
+    assert filled_ms <= int(run.bars.bars.open_ms[0]) < filled_ms + 900_000
     row = np.searchsorted(market.open_ms, opened)
     assert not ((row > 15_000) & (row <= 16_000)).any()
     assert (row > 16_000).any()
