@@ -74,6 +74,21 @@ def require_apart(table: Timed, parts: Mapping[str, Int64s], gap_bars: int) -> N
         _require_gap(table, earlier, parts[earlier], later, parts[later], gap_bars)
 
 
+def require_ended(closed_ms: Int64s, opened_ms: Int64s, embargo_ms: int) -> None:
+    """Raises `LeakError` unless trades that train closed `embargo_ms` before the first judged one.
+
+    `closed_ms` of the trades that train, `opened_ms` of those that judge.
+    """
+    if len(closed_ms) == 0 or len(opened_ms) == 0:
+        return
+    closed, opened = int(closed_ms.max()), int(opened_ms.min())
+    if closed + embargo_ms > opened:
+        raise LeakError(
+            f"split: a trade that trains closed at {utc_text(closed)} UTC, the first judged one "
+            f"opened at {utc_text(opened)} UTC; {embargo_ms // 60_000} minutes between are needed"
+        )
+
+
 def require_known(
     bars: Bars, table: TimedRows, features: Callable[[Bars, int], Float64s], *, rows: int = 16
 ) -> None:

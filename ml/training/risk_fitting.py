@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.bars import Float64s, Int64s
+from ml.training.audit import require_ended
 from ml.training.models import TrainingError
 from ml.training.regressor import Regressor, fit_regressor
 from ml.training.regressor_export import bounded_multiplier
@@ -16,6 +17,7 @@ from ml.training.risk_labels import (
     RiskTrades,
     account_states,
     best_multipliers,
+    joined,
     risk_samples,
 )
 from ml.training.risk_scores import RiskTest, earned, errors, growth_of, pooled
@@ -70,6 +72,8 @@ def fit_states(task: RiskTraining, states: LabelledStates) -> Regressor:
 
 def judged(task: RiskTraining, fold: RiskFold) -> tuple[RiskTest, dict[str, Any]]:
     """A model of the fold's training trades on its test trades, in the order they were made."""
+    closed_ms, opened_ms = joined(fold.train).closed_ms, joined(fold.test).opened_ms
+    require_ended(closed_ms, opened_ms, task.embargo_ms)
     train, test = labelled(task, fold.train), labelled(task, fold.test)
     model = fit_states(task, train)
     said = bounded_multiplier(model.predict(test.rows))[:, 0]

@@ -16,6 +16,7 @@ from ml.features.catalogue import feature_hash
 from ml.predictors.settings import ModelPaths
 from ml.predictors.sltp import SltpPredictor
 from ml.training.after_signal import SignalEvidence, model_entry, provenance, signal_evidence
+from ml.training.audit import require_apart
 from ml.training.install import install_model
 from ml.training.regressor import (
     Regressor,
@@ -144,6 +145,7 @@ def sltp_folds(task: SltpTraining, table: SltpTable) -> Iterator[SltpFold]:
     for train, test in expanding(
         table.bar, table.end_bar, n_splits=task.signal.n_splits, embargo_bars=training.embargo_bars
     ):
+        require_apart(table, {"train": train, "test": test}, training.embargo_bars)
         yield SltpFold(train, test, fit_models(task, table, train))
 
 
