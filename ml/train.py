@@ -59,10 +59,6 @@ def _train(options: "TrainOptions", console: Any) -> int:
     inputs = read_inputs(options, settings)
     for note in inputs.notes:
         console.print(note)
-    if options.trials:
-        from ml.train_tuning import tuned
-
-        inputs = tuned(inputs, console)
     with progress_bars(console) as bars:
         made = train_models(inputs, lambda kind: progress_line(bars, kind), console.print)
     _print_summary(made, console)

@@ -1,6 +1,6 @@
 """From options and settings to what the trainers take: bars, files, tasks."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from ml.training.signal_task import SignalTraining, history_warning
 from trading.command_line import utc_instant_ms
 
 if TYPE_CHECKING:
-    from backtest.driver import Rules
+    from backtest.rules import Rules
     from settings import Settings
 
 # Sixteen months before the generated paper market starts.
@@ -29,7 +29,8 @@ GENERATED_TO = "2025-05-01"
 
 @dataclass(frozen=True, slots=True)
 class TrainInputs:
-    """What was read. `notes`: lines for the person; `source`: where the bars come from."""
+    """What was read. `notes`: lines for the person; `source`: where the bars come from; `tuning`:
+    how the parameters of a model were found, in words."""
 
     options: TrainOptions
     settings: "Settings"
@@ -41,7 +42,7 @@ class TrainInputs:
     devices: Devices
     notes: tuple[str, ...]
     params: EnsembleParams
-    tuning: str = ""
+    tuning: dict[str, str] = field(default_factory=dict)
 
     @property
     def cutoff_ms(self) -> int:
@@ -120,24 +121,19 @@ def signal_task(inputs: TrainInputs) -> SignalTraining:
         devices=inputs.devices,
         regime=inputs.options.regime,  # type: ignore[arg-type]
         warm_start=inputs.options.warm_start,
-        tuning=inputs.tuning,
+        tuning=inputs.tuning.get("signal", ""),
     )
 
 
 def trading_rules(settings: "Settings") -> "Rules":
     """Account, costs and gate of the backtest."""
-    from backtest.driver import Rules
+    from backtest.rules import Rules
 
     daemon = settings.daemon
     return Rules(
         _instrument(settings.symbol), settings.decision, settings.paper, daemon.strategy_id,
         daemon.act_within_ms, daemon.orders.magic_bits,
     )  # fmt: skip
-
-
-def with_params(inputs: TrainInputs, params: EnsembleParams, tuning: str) -> TrainInputs:
-    """The same inputs with tuned parameters; `tuning` says how they were found."""
-    return replace(inputs, params=params, tuning=tuning)
 
 
 def _instrument(symbol: str) -> Instrument:

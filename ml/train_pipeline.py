@@ -53,10 +53,21 @@ def train_models(
     made = []
     for kind in inputs.options.kinds:
         started_s = time.monotonic()
-        inputs, metadata = _trained(inputs, kind, progress_of(kind), said)
+        progress = progress_of(kind)
+        if inputs.options.trials:
+            inputs = _tuned_inputs(inputs, kind, progress, said)
+        inputs, metadata = _trained(inputs, kind, progress, said)
         seconds = time.monotonic() - started_s
         made.append(_written(inputs, kind, metadata, ledger, code, seconds))
     return tuple(made)
+
+
+def _tuned_inputs(
+    inputs: TrainInputs, kind: str, progress: Progress, said: Callable[[str], None]
+) -> TrainInputs:
+    from ml.train_tuning import tuned
+
+    return tuned(inputs, kind, progress, said)
 
 
 def _trained(
@@ -121,7 +132,7 @@ def recipe_of(inputs: TrainInputs, kind: str) -> Recipe:
     )
     files = data_files(inputs)
     return Recipe(
-        kinds=("signal",) if kind == "signal" else ("signal", kind),  # type: ignore[arg-type]
+        kinds=_predecessors(inputs, kind),
         symbol=settings.symbol,
         profile=options.profile,
         regime=options.regime,
@@ -137,6 +148,15 @@ def recipe_of(inputs: TrainInputs, kind: str) -> Recipe:
             "paper": settings.paper.model_dump(mode="json"),
         },
     )
+
+
+def _predecessors(inputs: TrainInputs, kind: str) -> Any:
+    """The model and those whose words it learned from, in order."""
+    if kind == "signal":
+        return ("signal",)
+    if kind == "risk" and inputs.settings.decision.dynamic_sltp.use_model:
+        return ("signal", "sltp", "risk")
+    return ("signal", kind)
 
 
 def _device(inputs: TrainInputs) -> str:
@@ -188,12 +208,14 @@ def _train_sltp(inputs: TrainInputs, paths: ModelPaths, progress: Progress) -> d
 
 
 def _train_risk(inputs: TrainInputs, paths: ModelPaths, progress: Progress) -> dict[str, Any]:
-    from ml.training.risk_trainer import RiskTraining, train_risk
+    from ml.training.risk_task import RiskTraining
+    from ml.training.risk_trainer import train_risk
 
     settings = inputs.settings
     task = RiskTraining(
-        signal_task(inputs), settings.decision, settings.paper, settings.ml.risk_training
-    )
+        signal_task(inputs), settings.decision, settings.paper, settings.ml.risk_training,
+        settings.ml.sltp_training,
+    )  # fmt: skip
     return train_risk(task, paths, progress)
 
 

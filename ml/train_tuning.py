@@ -1,38 +1,59 @@
-"""`--trials N`: tunes the asked models before they are trained."""
+"""`--trials N`: tunes the signal and the position model, each before it is trained."""
 
 import os
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
-from ml.train_inputs import TrainInputs, signal_task, trading_rules, with_params
+from ml.train_inputs import TrainInputs, signal_task, trading_rules
+from ml.training.signal_task import Progress
 from ml.training.trials import TrialLedger
+from ml.tune.command import STORAGE_VARIABLE, words
+from ml.tune.study import Outcome, StudyPlan, sqlite_url
+
+Said = Callable[[str], None]
+Tuner = Callable[
+    [TrainInputs, StudyPlan, TrialLedger, Callable[[Outcome], None]], tuple[TrainInputs, Outcome]
+]
 
 
-def tuned(inputs: TrainInputs, console: Any) -> TrainInputs:
-    """The inputs with the best parameters found, where they beat today's by enough."""
-    if "signal" not in inputs.options.kinds:
+def tuned(inputs: TrainInputs, kind: str, progress: Progress, said: Said) -> TrainInputs:
+    """The inputs with the best parameters found for this model, where they beat today's by enough.
+
+    The trials are walk-forward folds on a sample before the cutoff, each in the trial ledger.
+    """
+    if kind not in TUNERS:
         return inputs
-    from ml.tune.command import STORAGE_VARIABLE, words
-    from ml.tune.signal import search_of
-    from ml.tune.space import with_values
-    from ml.tune.study import StudyPlan, run_study, sqlite_url
-
     settings = inputs.settings
     study = settings.ml.study
-    search = search_of(signal_task(inputs), trading_rules(settings), sample_days=study.sample_days)
     url = os.environ.get(STORAGE_VARIABLE) or sqlite_url(study.storage_path)
     plan = StudyPlan(url, inputs.options.trials, settings.ml.training.seed)
-    with console.status("tuning the signal model") as status:
-        outcome = run_study(
-            search, plan, TrialLedger(study.ledger_path),
-            lambda so_far: status.update(f"tuning: {so_far.trials} trials of {plan.trials}"),
-        )  # fmt: skip
+    made, outcome = TUNERS[kind](
+        inputs, plan, TrialLedger(study.ledger_path),
+        lambda so_far: progress(f"tuning, {so_far.trials} trials", so_far.trials, plan.trials),
+    )  # fmt: skip
     for line in words(outcome):
-        console.print(line)
-    if outcome.params is None or not outcome.improves:
-        return with_params(inputs, inputs.params, f"{outcome.study}: today's parameters kept")
-    return with_params(
-        inputs,
-        with_values(inputs.params, outcome.params),
-        f"{outcome.study}: best of {outcome.trials} trials on a sample before the cutoff; the "
-        "folds' scores are therefore chosen among that many tries",
+        said(line)
+    how = (
+        f"best of {outcome.trials} trials on a sample before the cutoff; the folds' scores are "
+        "those of the winner among that many tries"
+        if outcome.improves
+        else "today's parameters kept"
     )
+    return replace(made, tuning={**inputs.tuning, kind: f"{outcome.study}: {how}"})
+
+
+def _tune_signal(
+    inputs: TrainInputs,
+    plan: StudyPlan,
+    ledger: TrialLedger,
+    heard: Callable[[Outcome], None],
+) -> tuple[TrainInputs, Outcome]:
+    from ml.tune.signal import search_of, tune_signal
+
+    days = inputs.settings.ml.study.sample_days
+    search = search_of(signal_task(inputs), trading_rules(inputs.settings), sample_days=days)
+    task, outcome = tune_signal(search, plan, ledger, heard)
+    return replace(inputs, params=task.params), outcome
+
+
+TUNERS: dict[str, Tuner] = {"signal": _tune_signal}

@@ -28,7 +28,7 @@ def headline_score(metadata: Mapping[str, Any]) -> tuple[str, str]:
     if metadata["kind"] == "signal":
         return f"AUC {_number(mean['direction_auc'])}", "0.5000"
     if metadata["kind"] == "position":
-        return f"log-loss {mean['log_loss']:.4f}", f"{mean['baseline']['log_loss']:.4f}"
+        return f"log-loss {mean['log_loss']:.4f}", f"{mean['open_profit_alone']['log_loss']:.4f}"
     if metadata["kind"] == "sltp":
         gated = mean["gated"]
         return f"{gated['model']:+.4f} R a trade", f"{gated['static']:+.4f}"

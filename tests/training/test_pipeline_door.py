@@ -13,7 +13,6 @@ from ml.train import main
 from ml.train_options import parse
 from ml.training.card import read_card
 from ml.training.refresh import write_bars
-from ml.training.signal import signal_table
 from ml.training.trials import TrialLedger
 from tests.builders import MONDAY_MS
 
@@ -217,7 +216,7 @@ def test_a_regime_needs_twenty_thousand_rows_and_has_its_own_folder(
     given = ["--ensemble", "--regime", "trending", "--data", str(bars_file), *arguments(tmp_path)]
     assert main(given) == 2
     assert "at least 20,000 rows of that regime" in " ".join(capsys.readouterr().err.split())
-    monkeypatch.setitem(signal_table.__kwdefaults__, "least_rows", 2000)
+    monkeypatch.setattr("ml.training.signal.REGIME_MIN_ROWS", 2000)
     assert main(given) == 0
     metadata = next((tmp_path / "signal_trending").glob("*_metadata.json"))
     assert json.loads(metadata.read_text())["regime"] == "trending"

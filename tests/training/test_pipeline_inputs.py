@@ -199,19 +199,28 @@ def test_tuned_parameters_are_trained_with_only_where_they_win(
 ) -> None:
     asked: list[int] = []
 
-    def study(search: Any, plan: Any, *_: Any) -> StandInOutcome:
+    def tune(search: Any, plan: Any, *_: Any) -> tuple[Any, StandInOutcome]:
         asked.append(plan.trials)
-        return StandInOutcome(improves)
+        task = replace(search.task, params=replace(search.task.params, xgb={"max_depth": 2}))
+        return (task if improves else search.task), StandInOutcome(improves)
 
-    monkeypatch.setattr("ml.tune.study.run_study", study)
-    monkeypatch.setattr(
-        "ml.tune.space.with_values", lambda params, values: replace(params, xgb={"max_depth": 2})
-    )
-    done = tuned(inputs_of(bars_file, tmp_path, trials=7), Console(quiet=True))
+    monkeypatch.setattr("ml.tune.signal.tune_signal", tune)
+    said: list[str] = []
+    done = tuned(inputs_of(bars_file, tmp_path, trials=7), "signal", no_progress, said.append)
     assert asked == [7]
     task = signal_task(done)
     assert task.params.xgb == ({"max_depth": 2} if improves else {})
     assert ("best of 7 trials" if improves else "today's parameters kept") in task.tuning
+    assert any("7 trials" in line for line in said)
+
+
+def test_models_without_a_tuner_are_not_tuned(bars_file: Path, tmp_path: Path) -> None:
+    inputs = inputs_of(bars_file, tmp_path, trials=7)
+    assert tuned(inputs, "risk", no_progress, print) is inputs
+
+
+def no_progress(step: str, done: int, total: int) -> None:
+    """Nobody looks."""
 
 
 def test_a_gpu_that_fails_in_training_falls_back_to_the_cpu(
@@ -253,9 +262,3 @@ def test_inputs_say_where_bars_come_from_and_which_devices_train(
     assert inputs.source == "m15.parquet"
     assert any(note.startswith("devices:") for note in inputs.notes)
     assert inputs.params == EnsembleParams()
-
-
-def test_models_without_a_tuner_are_not_tuned(bars_file: Path, tmp_path: Path) -> None:
-    inputs = inputs_of(bars_file, tmp_path)
-    risk = replace(inputs, options=replace(inputs.options, kinds=("risk",)))
-    assert tuned(risk, Console(quiet=True)) is risk
