@@ -83,7 +83,7 @@ def _read(file: Path, rows: int) -> _Kept | None:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             kept = _Kept(*(stored[name] for name in _KEPT))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     whole = kept.probabilities.shape == (rows, 3) and kept.votes.shape[:1] == (rows,)
     return kept if whole and kept.votes.ndim == 2 else None

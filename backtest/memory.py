@@ -130,7 +130,7 @@ def _read(file: Path) -> Answers:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             keys, answers = stored["keys"], stored["answers"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return Answers()
     if keys.dtype != np.uint8 or keys.shape[1:] != (_KEY_BYTES,) or len(keys) != len(answers):
         return Answers()

@@ -154,7 +154,7 @@ class Adviser:
         row = exit_row(held, trade, now)
         finite = np.isfinite(row)
         if not finite.all():
-            return replace(held, missing_feature=self._name_of(int((~finite).argmin())))
+            return replace(held, missing_feature=self._name_of(int((~finite).argmax())))
         said = self._exits.predict(row[None])
         p_hold, p_exit, p_add = said.probabilities[0].tolist()
         return replace(held, forecast=ExitForecast(p_hold, p_exit, p_add, _votes(said.votes[0])))
