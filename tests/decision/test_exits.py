@@ -102,6 +102,21 @@ def test_partial_close_leaves_no_part_below_the_smallest_lot() -> None:
         assert tuple(each.volume_lots for each in said if isinstance(each, Partial)) == taken
 
 
+def test_partial_close_leaves_no_rest_below_the_smallest_lot() -> None:
+    rule = PartialClose(enabled=True, close_share=0.8)
+    settings = DecisionSettings(ml_active_management=ActiveManagement(partial_close=rule))
+    for lots, taken in ((0.15, 0), (0.5, 1)):
+        decision = Tape(settings, long(volume_lots=lots)).bar(
+            1110, 1000, 1100, instrument={"volume_min": 0.1}
+        )
+        assert sum(isinstance(each, Partial) for each in decision.intents) == taken
+
+
+def test_a_tie_of_four_models_is_no_majority() -> None:
+    four = ExitForecast(0.1, 0.85, 0.05, (1, 1, 0, 0))  # type: ignore[arg-type]
+    assert not exits.has_majority(four, exits.EXIT)
+
+
 def test_break_even_pays_the_commission_and_waits_while_the_price_is_behind_it() -> None:
     now = make_input(quote=replace(make_input().quote, bid=1004.0, ask=1005.0),
                      instrument={"commission_per_lot": 2.5})  # fmt: skip

@@ -10,6 +10,7 @@ from trading.decision.decide import decide
 from trading.decision.management_settings import (
     ActiveManagement,
     AddToTrade,
+    KellyLotSizing,
     MlTrailingStop,
     PartialClose,
 )
@@ -138,6 +139,42 @@ def test_addition_beyond_the_budget_is_denied(sl: float, denial: Denial) -> None
     decision = decide(adding(sl), ADDING)
     assert decision.intents == ()
     assert decision.denials[-1] == denial
+
+
+def test_addition_is_not_paid_for_by_a_stop_in_profit() -> None:
+    settings = DecisionSettings(**(dict(ADDING) | {"max_open_positions": 5}))
+    now = adding(850.0)
+    winner = replace(now.open_trades[0], position_id=8, sl=1100.0)
+    now = replace(
+        now,
+        open_trades=(*now.open_trades, winner),
+        held=(*now.held, replace(now.held[0], position_id=8, forecast=HOLD)),
+    )
+    (add,) = decide(now, settings).intents
+    assert isinstance(add, Add)
+    assert add.risk_money == 50.0  # 200 − 150, not 150 more
+
+
+def test_addition_has_the_budget_that_kelly_could_have_given_an_entry() -> None:
+    kelly = ADDING.ml_active_management.model_copy(
+        update={"kelly_lot_sizing": KellyLotSizing(enabled=True)}
+    )
+    settings = DecisionSettings(ml_active_management=kelly)
+    (add,) = decide(adding(950.0), settings).intents
+    assert isinstance(add, Add)
+    assert add.risk_money == 50.0  # half of 200, less 50
+    (add,) = decide(adding(950.0, risk_multiplier=0.5), ADDING).intents
+    assert isinstance(add, Add)
+    assert add.risk_money == 50.0
+
+
+def test_trade_that_is_part_closed_is_not_added_to_in_the_same_bar() -> None:
+    both = ADDING.ml_active_management.model_copy(
+        update={"partial_close": PartialClose(enabled=True)}
+    )
+    now = adding(950.0)
+    decision = decide(now, DecisionSettings(ml_active_management=both))
+    assert [type(each) for each in decision.intents] == [Partial, Modify]
 
 
 def test_additions_are_counted() -> None:

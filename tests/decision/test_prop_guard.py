@@ -18,6 +18,7 @@ from trading.decision.decide import decide
 from trading.decision.prop_rules import Phase, PropRules
 from trading.decision.records import (
     AccountView,
+    Add,
     Close,
     DayState,
     DecisionInput,
@@ -219,11 +220,12 @@ def test_total_limit_is_named_where_it_is_the_nearer_one() -> None:
     [
         ((), True),  # 0.5 % of 98,500, half as much again for a gap: 97,761 stays above 96,000
         ((losing(0.0),), True),  # 100 lots · 10 · 1.5 more
-        ((losing(0.0, sl=980.0),), False),  # 100 lots · 20 · 1.5 more: 94,761
+        ((losing(0.0, sl=985.0),), False),  # 100 lots · 15 · 1.5 more: 95,512
+        ((losing(0.0, sl=985.0), losing(0.0, sl=1030.0, position_id=8)), False),
         ((losing(0.0), losing(0.0, position_id=8)), False),
         ((losing(0.0, sl=1005.0),), True),  # a stop in profit loses nothing
     ],
-    ids=["alone", "one near stop", "one far stop", "two stops", "stop in profit"],
+    ids=["alone", "near stop", "far stop", "a winner pays for none", "two stops", "in profit"],
 )
 def test_entry_is_denied_where_all_stops_together_could_break_a_limit(
     trades: tuple[OpenTrade, ...], enters: bool
@@ -239,6 +241,22 @@ def test_entry_is_denied_where_all_stops_together_could_break_a_limit(
         assert denial.limit == "above 96000.00 (daily limit)"
         assert isinstance(denial.observed, float)
         assert denial.observed < 96_000.0
+
+
+def test_addition_passes_the_same_test() -> None:
+    said = ExitForecast(0.05, 0.05, 0.9, (2, 2, 0))
+    winner = losing(6_000.0, volume_lots=10.0, price_open=400.0, sl=995.0)
+    for balance, adds in ((91_000.0, True), (90_100.0, False)):
+        now = at("2025-06-02 12:00", state(100_000.0), balance=balance, trades=(winner,))
+        held = (HeldTrade(7, 9, 1000.0, 100.0, 10.0, said),)
+        now = replace(now, held=held, forecast=Forecast(0.3, 0.3, 0.4, (0, 0, 0)))
+        settings = DecisionSettings.model_validate(
+            rules(soft_stop_share=1.0, flatten_share=1.0).model_dump()
+            | {"ml_active_management": {"add": {"enabled": True}}}
+        )
+        decision = decide(now, settings)
+        assert bool([i for i in decision.intents if isinstance(i, Add)]) is adds
+        assert ("prop_pre_trade" in {d.rule for d in decision.denials}) is not adds
 
 
 def test_commission_counts_in_the_pre_trade_test() -> None:

@@ -62,10 +62,10 @@ def test_risk_below_the_smallest_lot_is_denied_never_rounded_up() -> None:
     assert decide(now, SETTINGS).denials == (Denial("risk_too_small", 2.0 / 250.0, 0.01),)
 
 
-def test_margin_caps_the_volume_at_its_share_of_what_is_free() -> None:
-    now = make_input(account=AccountView(10_000.0, 10_000.0, 799.0))
-    entry = entered(now)
-    assert (entry.volume_lots, entry.wanted_lots) == (0.63, 0.8)  # 0.8 of 799, at 1,000 a lot
+@pytest.mark.parametrize(("free", "lots"), [(799.0, 0.63), (950.0, 0.76), (1000.0, 0.8)])
+def test_margin_caps_the_volume_at_its_share_of_what_is_free(free: float, lots: float) -> None:
+    entry = entered(make_input(account=AccountView(10_000.0, 10_000.0, free)))
+    assert (entry.volume_lots, entry.wanted_lots) == (lots, 0.8)  # 1,000 a lot
 
 
 def test_margin_too_small_for_the_smallest_lot_is_denied() -> None:
