@@ -123,6 +123,10 @@ class Bookkeeper:
         self._remember(view)
         return corrections
 
+    def all_deals(self) -> tuple[Deal, ...]:
+        """Every deal of the account that was ever seen, in (time, ticket) order."""
+        return self._journal.deals()
+
     def new_deals(self) -> tuple[Deal, ...]:
         """Deals seen since the last call."""
         told, self._untold = tuple(self._untold), []

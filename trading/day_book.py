@@ -78,6 +78,11 @@ class DayBook:
         """The close of the last state; None before the first."""
         return self._known_ms
 
+    def begins_ms(self, now_ms: int) -> int:
+        """When the longest of the periods that hold an instant began."""
+        periods = (self._days, self._weeks, self._prop_days)
+        return min(each.start_ms(now_ms) for each in periods)
+
     def add(self, deals: Iterable[Deal]) -> None:
         """Deals of the whole account, each once or often."""
         self._history.add(deals)

@@ -11,12 +11,19 @@ from trading.canonical import parse_input
 from trading.day_book import DayBook
 from trading.decision.gate import Verdict, judge
 from trading.decision.guards import worst_equity
-from trading.decision.records import DecisionInput, GuardState, MarketView
+from trading.decision.records import (
+    AccountView,
+    DecisionInput,
+    GuardState,
+    InstrumentView,
+    MarketView,
+)
 from trading.decision.settings import DecisionSettings
 from trading.forecaster import BarForecast
 from trading.guarding import day_book_of
 from trading.market_window import last_bar
 from trading.observer import Seen
+from trading.past_closes import past_closes
 from trading.releases import CalendarSource, news_view
 from trading.risk_state import net_profits
 from trading.trade_state import facts_of_window
@@ -65,6 +72,10 @@ class DecisionInputs:
                 before.guard, before.market.close_ms, worst_equity=worst_equity(before)
             )
 
+    def ask(self, adviser: Adviser, minutes: Minutes | None) -> None:
+        """Other models beside the signal model, from the next close on."""
+        self._of = replace(self._of, adviser=adviser, minutes=minutes)
+
     def at_close(
         self, window: Bars, forecast: BarForecast, seen: Seen
     ) -> tuple[DecisionInput, Verdict]:
@@ -75,17 +86,19 @@ class DecisionInputs:
         market, snapshot = self._market(window, forecast), seen.snapshot
         account = snapshot.account
         sessions, settings = self._instrument.sessions, self._settings
+        terms = instrument_view(
+            seen.spec,
+            snapshot.tick,
+            account.leverage,
+            commission_per_lot=self._commission_per_lot(account.unit_to_base),
+        )
         now = assemble(
             market, forecast.forecast, forecast.missing_feature, quote(snapshot.tick),
             account_view(account), open_trades(snapshot.positions, self._of.books.book.strategy_id),
-            instrument_view(
-                seen.spec, snapshot.tick, account.leverage,
-                commission_per_lot=self._commission_per_lot(account.unit_to_base),
-            ),
-            self._of.books.book, day_zone=settings.timezone,
+            terms, self._of.books.book, day_zone=settings.timezone,
             session_open=sessions.is_open(market.close_ms), halts=seen.halts,
             unknown=tuple(f"intent {each}: outcome unknown" for each in seen.unsettled),
-            guard=self._guard(market.close_ms, account.balance, account.equity),
+            guard=self._guard(window, account_view(account), terms),
             news=news_view(self._of.calendar, market.close_ms, settings.news_window_minutes),
             break_ms=sessions.next_break_ms(market.close_ms),
         )  # fmt: skip
@@ -104,10 +117,26 @@ class DecisionInputs:
             momentum_decay=self._of.adviser.momentum_decay(forecast.features),
         )  # fmt: skip
 
-    def _guard(self, close_ms: int, balance: float, equity: float) -> GuardState | None:
+    def _guard(
+        self, window: Bars, account: AccountView, terms: InstrumentView
+    ) -> GuardState | None:
         if self._day is None:
             return None
-        return self._day.state(close_ms, balance=balance, equity=equity)
+        close_ms = int(window.close_ms[-1])
+        self._make_up(self._day, window, account.balance, terms)
+        return self._day.state(close_ms, balance=account.balance, equity=account.equity)
+
+    def _make_up(self, day: DayBook, window: Bars, balance: float, terms: InstrumentView) -> None:
+        """Closes since the last decision that were not decided, as far as the window shows them.
+        Where no decision is known, those of the week, if anything was traded."""
+        known_ms = day.last_close_ms
+        from_ms = day.begins_ms(int(window.close_ms[-1])) if known_ms is None else known_ms + 1
+        missed = window.rows(int(window.close_ms.searchsorted(from_ms)), len(window) - 1)
+        if len(missed) == 0:
+            return
+        deals = self._of.books.all_deals()
+        if known_ms is not None or any(deal.symbol for deal in deals):
+            day.catch_up(past_closes(missed, deals, terms, balance=balance))
 
     def _advised(
         self, now: DecisionInput, verdict: Verdict, window: Bars, features: Float64s

@@ -282,6 +282,16 @@ def test_lost_stop_at_break_even_may_stand_further_out_by_a_part_of_the_entrys_r
     assert desk.state() is S.PROTECTED
 
 
+def test_lost_stop_that_the_venue_takes_only_much_further_out_closes(orders: Make) -> None:
+    desk = holding(orders, sl=100_000.0)
+    desk.venue.bid, desk.venue.ask = 100_010.0, 100_012.0
+    desk.send()
+    desk.venue.spec = replace(desk.venue.spec, trade_stops_level=13_600)
+    lost_stops(desk)
+    desk.beat()
+    assert desk.state() is S.EMERGENCY_CLOSED, "126 further out; a quarter of 500 is 125"
+
+
 def test_market_beyond_the_newest_stop_closes_at_once(orders: Make) -> None:
     desk = holding(orders)
     desk.send()
