@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from market.bars import Bars
     from ml.predictors.model_set import ModelSet
     from settings import Settings
+    from trading.outside import Outside
     from trading.paper import PaperPlan
 
 CACHE = Path("datasets")
@@ -80,8 +81,9 @@ def _run(given: argparse.Namespace) -> int:
     console = Console()
     for line in model_lines(models, settings.decision, has_m1=plan.m1 is not None):
         console.print(line, highlight=False)
-    run = _decide(given, settings, plan, history, models)
-    summary = _summarise(run, settings, plan, models)
+    outside = _outside(given, settings, models)
+    run = _decide(settings, plan, history, models, outside)
+    summary = _summarise(run, settings, plan, models, outside)
     title = _title(run, plan, settings)
     table(console, title, summary, _months(run))
     if given.summary is not None:
@@ -132,22 +134,31 @@ def _market(
     return plan, generated_bars(of, seed=market.seed, from_ms=market.from_ms, to_ms=market.to_ms)
 
 
+def _outside(given: argparse.Namespace, settings: "Settings", models: "ModelSet") -> "Outside":
+    from market.instruments import INSTRUMENTS
+    from trading.model import learned_calendar
+    from trading.outside import read_outside
+
+    return read_outside(
+        settings.ml.features, INSTRUMENTS[settings.symbol], calendar=given.calendar,
+        learned_calendar=learned_calendar(models),
+    )  # fmt: skip
+
+
 def _decide(
-    given: argparse.Namespace, settings: "Settings", plan: "PaperPlan", history: "Bars",
-    models: "ModelSet",
+    settings: "Settings", plan: "PaperPlan", history: "Bars", models: "ModelSet",
+    outside: "Outside",
 ) -> "BacktestRun":  # fmt: skip
     from backtest.columns import decided_bars
     from backtest.driver import Rules, run_backtest
     from backtest.forecasts import history_forecasts
     from backtest.memory import Memory
     from market.instruments import INSTRUMENTS
-    from trading.outside import read_outside
 
     quantile = settings.decision.prediction.quantile
     from_ms, to_ms = plan.limits.from_ms, plan.limits.to_ms or int(history.close_ms[-1])
     history = history.between(int(history.open_ms[0]), max(to_ms, from_ms) + _ONE_MORE_BAR_MS)
     of = INSTRUMENTS[settings.symbol]
-    outside = read_outside(settings.ml.features, of, given.calendar)
     forecasts = history_forecasts(
         history,
         models.signal,
@@ -179,7 +190,11 @@ _ONE_MORE_BAR_MS = 15 * 60_000
 
 
 def _summarise(
-    run: "BacktestRun", settings: "Settings", plan: "PaperPlan", models: "ModelSet"
+    run: "BacktestRun",
+    settings: "Settings",
+    plan: "PaperPlan",
+    models: "ModelSet",
+    outside: "Outside",
 ) -> dict[str, Any]:
     from trading.model import seen_until
     from trading.results import summarise
@@ -195,7 +210,7 @@ def _summarise(
         data_sha256=plan.data_sha256,
     )
     warning = seen_until(models, plan.limits.from_ms)
-    return summary | {"warnings": [warning] if warning else []}
+    return summary | {"warnings": ([warning] if warning else []) + list(outside.warnings)}
 
 
 def _months(run: "BacktestRun") -> Any:

@@ -11,10 +11,12 @@ from rich.console import Console
 
 from broker.client.connect import BridgeClient, connect
 from market.store import BarStore
+from ml.hub.connect import open_hub
 from trading.assemble import TIMEFRAME, assemble
 from trading.clock import StopFlag, WallClock
 from trading.journal import Journal
-from trading.model import beside, load_for, model_lines
+from trading.model import beside, learned_calendar, model_lines
+from trading.model_source import SwapTerms, load_or_pull
 from trading.outside import read_outside
 from trading.paper_command import trade_of
 from trading.pins import Accepted
@@ -36,12 +38,16 @@ def run_live(given: argparse.Namespace) -> int:
     paths = settings.ml.paths.for_symbol(settings.symbol)
     if given.models is not None:
         paths = paths.in_folder(given.models)
-    models = load_for(paths, settings.ml.features, settings.symbol)
+    models = load_or_pull(
+        paths, settings.ml.features, settings.symbol, lambda: open_hub(settings.ml.hub), print
+    )
     stop = stop_on_signals()
     broker = connect(settings.bridge, bridge_token())
     clock = _clock(broker, stop, settings.daemon.max_clock_skew_ms)
     trade = trade_of(settings)
-    outside = read_outside(settings.ml.features, trade.instrument)
+    outside = read_outside(
+        settings.ml.features, trade.instrument, learned_calendar=learned_calendar(models)
+    )
     with ExitStack() as held:
         folder = held.enter_context(StateFolder(given.state / state_name(given)))
         journal, store = Journal(folder.journal), BarStore(folder.bars)
@@ -54,9 +60,19 @@ def run_live(given: argparse.Namespace) -> int:
             dry=given.dry,
             limits=RunLimits(from_ms=TIMEFRAME.floor_ms(clock.now_ms())),
             accepted=Accepted(given.accept_account, given.accept_spec),
+            swap=SwapTerms(
+                folder.path, models, paths, settings.ml.features, settings.symbol,
+                trade.decision, beside,
+            ),
         )  # fmt: skip
         Session(bot, trade, broker, clock, journal, store, reporter, "").run(
-            "\n".join([_headline(settings, dry=given.dry), *model_lines(models, trade.decision)]),
+            "\n".join(
+                [
+                    _headline(settings, dry=given.dry),
+                    *model_lines(models, trade.decision),
+                    *(f"warning: {each}" for each in outside.warnings),
+                ]
+            ),
             None,
         )
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from market.bars import utc_text
+from market.sources.onchain import FEAR_GREED_FILE, FUNDING_FILE, OPEN_INTEREST_FILE
 from ml.features.settings import FeatureSettings
 from ml.predictors.checked import CheckedPredictor
 from ml.predictors.compat import ModelCompatibilityError, ModelMissing
@@ -18,6 +19,8 @@ from trading.advice import BesideModels
 from trading.bridge_process import PROJECT_ROOT
 from trading.decision.settings import DecisionSettings
 from trading.errors import PaperError
+
+_ONCHAIN = {Path(each).stem for each in (FUNDING_FILE, OPEN_INTEREST_FILE, FEAR_GREED_FILE)}
 
 
 def load_for(paths: ModelPaths, features: FeatureSettings, symbol: str) -> ModelSet:
@@ -56,6 +59,12 @@ def beside(models: ModelSet) -> BesideModels:
     """The models beside the signal model, as decisions ask them."""
     learned_m1 = models.position is not None and bool(models.position.notes.get("m1"))
     return BesideModels(models.position, models.sltp, models.risk, learned_m1)
+
+
+def learned_calendar(models: ModelSet) -> bool:
+    """Whether the signal model has learned from an economic calendar (its metadata's `files`)."""
+    files = models.signal.notes.get("files", {})
+    return any(name.split(".")[0] not in _ONCHAIN for name in files)
 
 
 def graph_hashes(models: ModelSet) -> list[str]:

@@ -11,7 +11,9 @@ from broker.client.connect import BridgeClient, connect
 from broker.client.paper_control import PaperControl
 from market.bars import utc_text
 from market.store import BarStore
+from ml.hub.connect import open_hub
 from ml.predictors.model_set import ModelSet
+from ml.predictors.settings import ModelPaths
 from trading.advice import BesideModels
 from trading.assemble import Trade, assemble, known_instrument
 from trading.bridge_process import BridgeProcess
@@ -20,11 +22,12 @@ from trading.journal import Journal
 from trading.model import (
     beside,
     graph_hashes,
-    load_for,
+    learned_calendar,
     load_or_train_demo,
     model_lines,
     seen_until,
 )
+from trading.model_source import SwapTerms, load_or_pull
 from trading.outside import Outside, read_outside
 from trading.paper import (
     GENERATED_FROM_MS,
@@ -52,8 +55,11 @@ def run_paper(given: argparse.Namespace) -> int:
     trade = trade_of(settings)
     plan = plan_run(_options(given), trade, settings.paper)
     console = Console()
-    outside = read_outside(settings.ml.features, trade.instrument, given.calendar)
     models = _models(given, settings, console)
+    outside = read_outside(
+        settings.ml.features, trade.instrument, calendar=given.calendar,
+        learned_calendar=learned_calendar(models),
+    )  # fmt: skip
     run = _Run(given, settings, trade, plan, models, outside, console)
     with StateFolder(given.state / run.name) as folder:
         _begin_anew_if_over(folder, fresh=given.fresh)
@@ -94,7 +100,7 @@ class _Run:
     @property
     def warnings(self) -> tuple[str, ...]:
         seen = seen_until(self.models, self.plan.limits.from_ms)
-        return (seen,) if seen else ()
+        return ((seen,) if seen else ()) + self.outside.warnings
 
     def headline(self, folder: StateFolder) -> str:
         start = utc_text(self.plan.limits.from_ms)
@@ -120,18 +126,21 @@ class _Run:
             store=store, predictor=self.models.signal, limits=self.plan.limits,
             dry=self.given.dry, require_bridge=bridge.require_alive,
             accepted=Accepted(self.given.accept_account, self.given.accept_spec),
-            beside=self._beside, outside=self.outside,
+            beside=self._beside(self.models), outside=self.outside,
+            swap=SwapTerms(
+                folder.path, self.models, _paths(self.given, self.settings),
+                self.settings.ml.features, self.settings.symbol, self.trade.decision, self._beside,
+            ),
         )  # fmt: skip
         return Session(
             bot, self.trade, broker, clock, journal, store, reporter, self.plan.data_sha256,
             self.warnings,
         )  # fmt: skip
 
-    @property
-    def _beside(self) -> BesideModels:
+    def _beside(self, models: ModelSet) -> BesideModels:
         """Without M1 bars nobody asks the terminal for them."""
-        models = beside(self.models)
-        return models if self.plan.m1 is not None else replace(models, minutes=False)
+        asked = beside(models)
+        return asked if self.plan.m1 is not None else replace(asked, minutes=False)
 
     def _broker(self, bridge: BridgeProcess) -> BridgeClient:
         """The paper bridge's own address, server clock and names; the dialect is the settings'."""
@@ -172,15 +181,21 @@ def _options(given: argparse.Namespace) -> PaperOptions:
 
 def _models(given: argparse.Namespace, settings: "Settings", console: Console) -> ModelSet:
     """A given market needs a given model; the generated one may bring its own."""
-    paths = settings.ml.paths.for_symbol(settings.symbol)
-    if given.models is not None:
-        paths = paths.in_folder(given.models)
+    paths = _paths(given, settings)
     if isinstance(given.market, Path):
-        return load_for(paths, settings.ml.features, settings.symbol)
+        return load_or_pull(
+            paths, settings.ml.features, settings.symbol, lambda: open_hub(settings.ml.hub),
+            console.print,
+        )  # fmt: skip
     return load_or_train_demo(
         paths, settings.ml.features, settings.symbol, console,
         train_from_ms=GENERATED_TRAIN_FROM_MS, train_to_ms=GENERATED_FROM_MS,
     )  # fmt: skip
+
+
+def _paths(given: argparse.Namespace, settings: "Settings") -> ModelPaths:
+    paths = settings.ml.paths.for_symbol(settings.symbol)
+    return paths if given.models is None else paths.in_folder(given.models)
 
 
 def _begin_anew_if_over(folder: StateFolder, *, fresh: bool) -> None:

@@ -97,7 +97,7 @@ def make_case(
     plan = plan_run(PaperOptions(None, None, None, bars, "max", minutes), trade, paper)
     calendar = write_calendar(folder / "calendar.csv", from_ms, _end(plan))
     models = load_models(write_models(folder / "models", kinds), FeatureSettings())
-    outside = read_outside(FeatureSettings(), BTC, calendar)
+    outside = read_outside(FeatureSettings(), BTC, calendar=calendar)
     return Case(decision, models, plan, outside, paper, dialect)
 
 
