@@ -147,3 +147,64 @@ def test_account_with_unknown_terminal_or_bad_value_is_refused(folder: Path) -> 
     assert "terminal-one" in _problems(folder, account="main")[0]
     _write_accounts(folder, risk_pct=-1)
     assert "main.risk_pct" in _problems(folder, account="main")[0]
+
+
+PROP = ("prop.profile=ftmo_2step", "prop.initial_balance=100000")
+
+
+def _with_prop_rules(folder: Path) -> Path:
+    (folder / "config").mkdir(exist_ok=True)
+    return Path(shutil.copy(ROOT / "config" / "prop_rules.json", folder / "config"))
+
+
+def test_prop_profile_brings_its_rules(folder: Path) -> None:
+    _with_prop_rules(folder)
+    decision = load_settings(folder, overrides=PROP).decision
+    assert decision.prop_rules is not None
+    assert decision.prop_rules.product == "FTMO 2-Step"
+    assert load_settings(folder).decision.prop_rules is None
+
+
+def test_unknown_prop_profile_lists_the_known_ones_beside_other_problems(folder: Path) -> None:
+    _with_prop_rules(folder)
+    problems = _problems(folder, overrides=["prop.profile=ftmo", "risk_percent=-1"])
+    assert len(problems) == 2
+    assert "config.json: prop.profile: ftmo_2step or ftmo_1step or" in problems[0]
+    assert "'ftmo'" in problems[0]
+
+
+def test_prop_rules_that_are_missing_or_wrong_are_named_by_their_file(folder: Path) -> None:
+    assert _problems(folder, overrides=PROP) == [
+        "config/prop_rules.json: (file): the file must exist for prop.profile; received none"
+    ]
+    path = _with_prop_rules(folder)
+    path.write_text(path.read_text().replace('"Europe/Prague"', '"Mars/Base"', 1))
+    (problem,) = _problems(folder, overrides=PROP)
+    assert problem.startswith("config/prop_rules.json: profiles.ftmo_2step.zone:")
+    path.write_text("{")
+    (problem,) = _problems(folder, overrides=PROP)
+    assert "config/prop_rules.json: line 1: valid JSON" in problem
+
+
+def test_phase_that_a_firm_does_not_have_is_refused(folder: Path) -> None:
+    _with_prop_rules(folder)
+    overrides = [*PROP, "prop.profile=ftmo_1step", "prop.phase=verification"]
+    (problem,) = _problems(folder, overrides=overrides)
+    assert "challenge or funded is allowed for FTMO 1-Step" in problem
+
+
+def test_prop_rules_are_no_key_of_config(folder: Path) -> None:
+    (problem,) = _problems(folder, overrides=["prop_rules=null"])
+    assert "prop_rules: unknown key" in problem
+
+
+def test_pair_that_does_not_go_together_says_why(folder: Path) -> None:
+    (problem,) = _problems(
+        folder,
+        overrides=[
+            "ml_active_management.ml_sltp.enabled=true",
+            "ml_active_management.position_as_primary_exit.enabled=true",
+        ],
+    )
+    assert problem.startswith("config.json: ml_active_management: ml_sltp or position_as_primary")
+    assert "each sets the stops of an entry; switch one off" in problem
