@@ -53,7 +53,7 @@ class Tape:
         now = self._input(high, low, close, fields)
         decision = decide(now, self.settings)
         assert now.guard is not None
-        self.low_equity = lowest_equity(now.guard.day, worst_equity(now))
+        self.low_equity = lowest_equity(now, now.guard.day, worst_equity(now))
         for intent in decision.intents:
             self._do(intent, close)
         return decision

@@ -9,6 +9,7 @@ from tests.decision.tape import Tape, long, short
 from trading.decision.decide import decide
 from trading.decision.filter_settings import EquityCurveFilter
 from trading.decision.guards import worst_equity
+from trading.decision.management_settings import ActiveManagement
 from trading.decision.records import (
     AccountView,
     DayState,
@@ -20,6 +21,7 @@ from trading.decision.records import (
 from trading.decision.settings import DecisionSettings
 
 SETTINGS = DecisionSettings()
+NO_MANAGEMENT = ActiveManagement(enabled=False)
 BUY = Forecast(0.5, 0.3, 0.2, (1, 1, 0))
 FRESH = DayState(MONDAY_MS, 10_000.0, 10_000.0)
 
@@ -66,6 +68,17 @@ def test_daily_loss_sees_the_worst_price_of_a_bar_that_came_back() -> None:
         denials = tape.bar(*row, forecast=BUY).denials
         assert [d.rule for d in denials if d.rule != "max_open_positions"] == rules
     assert denials[-1] == Denial("daily_loss", 300 / 9_700 * 100, 3.0)
+
+
+def test_bar_that_closes_at_midnight_counts_for_the_day_before() -> None:
+    trade = replace(long(volume_lots=4.0), profit=0.0)
+    now = replace(guarded(), open_trades=(trade,))
+    now = replace(now, market=replace(now.market, low=900.0))
+    settings = DecisionSettings(max_open_positions=2, ml_active_management=NO_MANAGEMENT)
+    for start_ms, rules in ((now.market.close_ms, []), (now.market.open_ms, ["daily_loss"])):
+        day = replace(FRESH, start_ms=start_ms)
+        at = replace(now, guard=GuardState(day, FRESH, 0, ()))
+        assert [denial.rule for denial in decide(at, settings).denials] == rules
 
 
 def test_worst_equity_of_a_short_is_at_the_highs_ask() -> None:

@@ -15,29 +15,33 @@ def denials(
     """Every one of this module's rules that speaks against an entry, in fixed order."""
     worst = worst_equity(now) if now.open_trades else now.account.equity
     found = (
-        daily_loss(guard, worst, settings.max_daily_loss_pct),
-        weekly_drawdown(guard, worst, settings.max_weekly_drawdown_pct),
+        daily_loss(guard, lowest_equity(now, guard.day, worst), settings.max_daily_loss_pct),
+        weekly_drawdown(
+            guard, lowest_equity(now, guard.week, worst), settings.max_weekly_drawdown_pct
+        ),
         max_trades_per_day(guard, settings.max_trades_per_day),
         equity_curve(now, guard, settings),
     )
     return tuple([denial for denial in found if denial])
 
 
-def daily_loss(guard: GuardState, worst: float, limit_pct: float) -> Denial | None:
-    """The day's loss in percent of the equity that was left (the seeds' rule, 16.1)."""
+def daily_loss(guard: GuardState, low: float, limit_pct: float) -> Denial | None:
+    """The day's loss in percent of the equity that was left (the seeds' rule, 16.1).
+
+    `low`: the day's lowest equity so far.
+    """
     if not limit_pct:
         return None
-    low = lowest_equity(guard.day, worst)
     loss_pct = _pct(guard.day.start_equity - low, low)
     return Denial("daily_loss", loss_pct, limit_pct) if loss_pct >= limit_pct else None
 
 
-def weekly_drawdown(guard: GuardState, worst: float, limit_pct: float) -> Denial | None:
-    """The week's loss in percent of the equity it began with."""
+def weekly_drawdown(guard: GuardState, low: float, limit_pct: float) -> Denial | None:
+    """The week's loss in percent of the equity it began with; `low`: its lowest so far."""
     if not limit_pct:
         return None
     start = guard.week.start_equity
-    drop_pct = _pct(start - lowest_equity(guard.week, worst), start)
+    drop_pct = _pct(start - low, start)
     return Denial("weekly_drawdown", drop_pct, limit_pct) if drop_pct >= limit_pct else None
 
 

@@ -37,9 +37,13 @@ def worst_equity(now: DecisionInput) -> float:
     return min(equity, worst)
 
 
-def lowest_equity(day: DayState, worst: float) -> float:
-    """The lowest equity of a day or week so far; `worst`: that of the bar just closed."""
-    return worst if day.low_equity != day.low_equity else min(day.low_equity, worst)
+def lowest_equity(now: DecisionInput, day: DayState, worst: float) -> float:
+    """The lowest equity of a day or week so far. `worst`: that of the bar just closed.
+
+    A bar that closes at midnight lies in the day before: only the snapshot counts in the new one.
+    """
+    low = now.account.equity if now.market.close_ms <= day.start_ms else worst
+    return low if day.low_equity != day.low_equity else min(day.low_equity, low)
 
 
 def _at_worst(trade: OpenTrade, now: DecisionInput) -> float:

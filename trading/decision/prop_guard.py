@@ -41,13 +41,14 @@ def standings(now: DecisionInput, settings: DecisionSettings) -> tuple[Standing,
     profile = settings.prop_rules
     if profile is None:
         return ()
-    state, worst = _state(now, profile), worst_equity(now)
-    today = _standing(profile, state, lowest_equity(state.day, worst))
+    state = _state(now, profile)
+    today = _standing(profile, state, lowest_equity(now, state.day, worst_equity(now)))
     at_ms = now.market.close_ms
     midnight_ms = local_midnight_ms(at_ms + _BEFORE_MIDNIGHT_MS, profile.zone)
     if midnight_ms <= at_ms:
         return (today,)
-    return today, _standing(profile, _tomorrow(now, state, midnight_ms), worst)
+    tomorrow = _tomorrow(now, state, midnight_ms)
+    return today, _standing(profile, tomorrow, now.account.equity)
 
 
 def _standing(profile: PropProfile, state: PropState, low_equity: float) -> Standing:
