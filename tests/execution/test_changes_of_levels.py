@@ -290,6 +290,7 @@ def test_lost_stop_that_the_venue_takes_only_much_further_out_closes(orders: Mak
     lost_stops(desk)
     desk.beat()
     assert desk.state() is S.EMERGENCY_CLOSED, "126 further out; a quarter of 500 is 125"
+    assert len(desk.venue.modified) == 1, "nothing is asked for first"
 
 
 def test_market_beyond_the_newest_stop_closes_at_once(orders: Make) -> None:
