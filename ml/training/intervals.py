@@ -5,6 +5,7 @@ rows (block bootstrap: H. Künsch, Annals of Statistics 17(3), 1989). Draws are 
 forecasts give equal limits.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,14 @@ def score_intervals(forecasts: OofForecasts) -> dict[str, Any]:
     up = label[directed] == BUY
     if up.any() and not up.all():
         limits["direction_auc"] = _limits(_aucs(score, up, weeks[directed], drawn))
+    return {"share": SHARE, "draws": DRAWS, "weeks": len(week), **limits}
+
+
+def weekly_limits(values: Mapping[str, Float64s], open_ms: Int64s) -> dict[str, Any]:
+    """Limits of the mean of each row-by-row score (n,) that hold 90 % of the draws."""
+    week, weeks = np.unique(open_ms // WEEK_MS, return_inverse=True)
+    drawn = _draws(len(week))
+    limits = {name: _limits(_means(value, weeks, drawn)) for name, value in values.items()}
     return {"share": SHARE, "draws": DRAWS, "weeks": len(week), **limits}
 
 

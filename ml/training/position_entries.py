@@ -48,7 +48,7 @@ def loose_entries(
             "other bars came: give the bars that the signal model was trained on, or train both: "
             "python train_ml_model.py --ensemble --position"
         )
-    prediction = decision.prediction.model_copy(update={"gate": "quantile", "quantile": gate})
+    prediction = decision.prediction.model_copy(update={"gate": "quantile"})
     loose = {"prediction": prediction, "adx_regime_filter": AdxRegimeFilter()}
     columns = _gate_columns(bars, instrument, oof, gate, at)
     verdicts = evaluate(columns, decision.model_copy(update=loose))

@@ -12,7 +12,7 @@ from ml.predictors.settings import ModelPaths
 from ml.training.classes import POSITION
 from ml.training.oof import OofForecasts, oof_path
 from ml.training.position_entries import stop_multiples
-from ml.training.position_scores import Judged, exit_scores, pooled_scores, verdict
+from ml.training.position_scores import Judged, exit_scores, pooled_limits, pooled_scores, verdict
 from ml.training.position_settings import PositionTrainingSettings
 from ml.training.position_table import PositionTable
 from ml.training.position_task import PositionTraining
@@ -27,8 +27,8 @@ def judgement(
     judged: Judged,
     models: list[str],
 ) -> dict[str, Any]:
-    """Folds, their mean, EXIT over all test rows, calibration curves and a verdict in words."""
-    pooled = pooled_scores(folds)
+    """Folds, their mean and limits, EXIT over all test rows, calibration curves, a verdict."""
+    pooled, limits = pooled_scores(folds), pooled_limits(table, judged)
     exits = exit_scores(table, judged, task.decision.position_optimization)
     curves = reliabilities(
         judged.probabilities, judged.model_probabilities, table.label[judged.rows], models,
@@ -38,7 +38,8 @@ def judgement(
         "folds": folds,
         "walk_forward": pooled | {"exit": exits},
         "exit_rule": task.decision.position_optimization.model_dump(),
-        "verdict": verdict(pooled, exits),
+        "intervals": limits,
+        "verdict": verdict(pooled, exits, limits),
         "reliability": [each.as_dict() for each in curves],
     }
 

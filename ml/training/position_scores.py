@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from backtest.statistics import mean_block, stationary_blocks, wilson
 from market.bars import Float64s, Int64s
 from ml.training.classes import POSITION
+from ml.training.intervals import weekly_limits
 from ml.training.parity import top_class
 from ml.training.position_labeling import EXIT
 from ml.training.position_table import PositionTable
@@ -32,12 +33,15 @@ _PER_CLASS = ("accuracy", "precision", "recall", "log_loss", "auc", "calibration
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """Test rows and what the graph said of them: (n, 3), (n, models, 3), votes (n, models)."""
+    """Test rows, what the graph said of them: (n, 3), (n, models, 3), votes (n, models); and what
+    their open profit alone says, (n, 3).
+    """
 
     rows: Int64s
     probabilities: Float64s
     model_probabilities: Float64s
     votes: NDArray[np.int8]
+    by_open_profit: Float64s
 
     @staticmethod
     def joined(parts: Sequence["Judged"]) -> "Judged":
@@ -52,8 +56,7 @@ def position_scores(
 ) -> dict[str, Any]:
     """Scores of one fold beside its baselines. `known`: the rows of its training part.
 
-    `baseline` always says the class shares of the training part; `open_profit_alone` says those of
-    the training rows whose open profit is alike.
+    `baseline` always says the class shares of the training part.
     """
     label, said = table.label[judged.rows], judged.probabilities
     called = top_class(said, POSITION)
@@ -62,21 +65,31 @@ def position_scores(
         "rows": len(label),
         "trades": len(np.unique(table.of.trade[judged.rows])),
         "accuracy": float((called == label).mean()),
-        "log_loss": _log_loss(said, label),
+        "log_loss": float(_losses(said, label).mean()),
         "classes": {
             name: class_scores(said[:, each], called == each, label == each)
             for each, name in enumerate(POSITION.names)
         },
         "baseline": {
             "accuracy": float((label == int(prior.argmax())).mean()),
-            "log_loss": _log_loss(np.tile(prior, (len(label), 1)), label),
+            "log_loss": float(_losses(np.tile(prior, (len(label), 1)), label).mean()),
         },
-        "open_profit_alone": {
-            "log_loss": _log_loss(_by_open_profit(table, known, judged.rows), label)
-        },
+        "open_profit_alone": {"log_loss": float(_losses(judged.by_open_profit, label).mean())},
         "confusion": _confusion(label, called),
         "exit": exit_scores(table, judged, rule),
     }
+
+
+def by_open_profit(table: PositionTable, known: Int64s, rows: Int64s) -> Float64s:
+    """(n, 3) class shares of the known rows whose open profit is alike: in equal-count bins, with
+    one row added to each class.
+    """
+    profit = table.rows[:, table.feature_names.index(_PROFIT)]
+    edges = np.quantile(profit[known], np.linspace(0, 1, _BINS + 1)[1:-1])
+    counts = np.ones((_BINS, 3))
+    np.add.at(counts, (np.searchsorted(edges, profit[known]), table.label[known]), 1)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return np.asarray(shares[np.searchsorted(edges, profit[rows])])
 
 
 def exit_scores(table: PositionTable, judged: Judged, rule: PositionOptimization) -> dict[str, Any]:
@@ -140,14 +153,29 @@ def pooled_scores(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def verdict(scores: dict[str, Any], exits: dict[str, Any]) -> str:
+def pooled_limits(table: PositionTable, judged: Judged) -> dict[str, Any]:
+    """90 % limits over weeks; `gain_over_open_profit`: log-loss that the model saves against it."""
+    label = table.label[judged.rows]
+    loss = _losses(judged.probabilities, label)
+    hit = top_class(judged.probabilities, POSITION) == label
+    values = {
+        "accuracy": hit.astype(np.float64),
+        "log_loss": loss,
+        "gain_over_open_profit": _losses(judged.by_open_profit, label) - loss,
+    }
+    return weekly_limits(values, table.open_ms[judged.rows])
+
+
+def verdict(scores: dict[str, Any], exits: dict[str, Any], limits: dict[str, Any]) -> str:
     """In plain words, what the folds prove and what not."""
     alone = scores["open_profit_alone"]["log_loss"]
-    better = scores["log_loss"] < alone
+    low, high = limits["gain_over_open_profit"]
+    tells = "adds to" if low > 0 else "takes from" if high < 0 else "is not shown to add to"
     words = [
         f"out of sample the log-loss is {scores['log_loss']:.4f}; class shares alone give "
         f"{scores['baseline']['log_loss']:.4f}, the open profit alone {alone:.4f}: the model "
-        f"{'adds to' if better else 'does not add to'} what the open profit tells"
+        f"{tells} what the open profit tells (gain {alone - scores['log_loss']:+.4f}, 90 % of the "
+        f"weekly draws within {low:+.4f} … {high:+.4f})"
     ]
     if not exits["called_rows"]:
         return f"{words[0]}; EXIT was never called at these thresholds"
@@ -165,19 +193,9 @@ def verdict(scores: dict[str, Any], exits: dict[str, Any]) -> str:
     return "; ".join(words)
 
 
-def _log_loss(probabilities: Float64s, label: NDArray[np.int8]) -> float:
+def _losses(probabilities: Float64s, label: NDArray[np.int8]) -> Float64s:
     chosen = probabilities[np.arange(len(label)), label]
-    return float(-np.log(np.maximum(chosen, _TINY)).mean())
-
-
-def _by_open_profit(table: PositionTable, known: Int64s, rows: Int64s) -> Float64s:
-    """Class shares of the known rows in equal-count bins of open profit; one row added to each."""
-    profit = table.rows[:, table.feature_names.index(_PROFIT)]
-    edges = np.quantile(profit[known], np.linspace(0, 1, _BINS + 1)[1:-1])
-    counts = np.ones((_BINS, 3))
-    np.add.at(counts, (np.searchsorted(edges, profit[known]), table.label[known]), 1)
-    shares = counts / counts.sum(axis=1, keepdims=True)
-    return np.asarray(shares[np.searchsorted(edges, profit[rows])])
+    return np.asarray(-np.log(np.maximum(chosen, _TINY)))
 
 
 def _confusion(label: NDArray[np.int8], called: NDArray[np.int8]) -> list[list[int]]:

@@ -27,7 +27,7 @@ from ml.training.parity import compare
 from ml.training.position_entries import loose_entries, stop_multiples
 from ml.training.position_labeling import position_rows, within
 from ml.training.position_metadata import judgement, learned_from, row_counts
-from ml.training.position_scores import Judged, position_scores
+from ml.training.position_scores import Judged, by_open_profit, position_scores
 from ml.training.position_table import PositionTable, position_table
 from ml.training.position_task import PositionTraining
 from ml.training.signal_task import DAY_MS, Progress, utc_iso
@@ -122,13 +122,12 @@ def _final_trades(
 
 def fold_rows(task: PositionTraining, table: PositionTable) -> list[Fold]:
     """Walk-forward folds over trades, as rows."""
+    calibration_ms = task.signal.training.calibration_days * DAY_MS
     trades = walk_forward(
         table.decided,
         n_splits=task.signal.n_splits,
         gap_bars=task.gap_bars,
-        calibration_bars=task.signal.training.calibration_days
-        * DAY_MS
-        // task.signal.bars.timeframe.ms,
+        calibration_bars=calibration_ms // task.signal.bars.timeframe.ms,
         min_base_rows=MIN_BASE_TRADES,
     )
     return [
@@ -155,9 +154,10 @@ def _tested_fold(
         table, fold.base, fold.calibration, params, half_life_days, classes=POSITION
     )
     _require_apart(task, table, fitted, test=fold.test)
-    said = run_rows(open_session(fitted.graph), table.rows[fold.test])
-    judged = Judged(fold.test, *said)
+    probabilities, by_model, votes = run_rows(open_session(fitted.graph), table.rows[fold.test])
     known = np.r_[fold.base, fold.calibration]
+    alone = by_open_profit(table, known, fold.test)
+    judged = Judged(fold.test, probabilities, by_model, votes, alone)
     scores = position_scores(table, judged, known, task.decision.position_optimization)
     bar_ms = task.signal.bars.timeframe.ms
     span = {

@@ -6,7 +6,9 @@ import pytest
 from ml.training.position_labeling import ADD, EXIT, HOLD, TradeRows
 from ml.training.position_scores import (
     Judged,
+    by_open_profit,
     exit_scores,
+    pooled_limits,
     pooled_scores,
     position_scores,
     says_exit,
@@ -48,9 +50,14 @@ def judged(said: list[tuple[float, float, float]], votes: list[int] | None = Non
     """Every model says the same; `votes` instead of the largest class."""
     p = np.array(said)
     cast = np.array(votes if votes is not None else p.argmax(axis=1), dtype=np.int8)
-    return Judged(
-        np.arange(len(p)), p, np.repeat(p[:, None], 3, axis=1), np.repeat(cast[:, None], 3, axis=1)
-    )
+    by_model, by_vote = (np.repeat(each[:, None], 3, axis=1) for each in (p, cast))
+    return Judged(np.arange(len(p)), p, by_model, by_vote, p)
+
+
+def part(table: PositionTable, said: Judged, rows: np.ndarray, known: np.ndarray) -> Judged:
+    """What was said of these rows, and what the open profit of the known ones says."""
+    graph = (said.probabilities, said.model_probabilities, said.votes)
+    return Judged(rows, *(each[rows] for each in graph), by_open_profit(table, known, rows))
 
 
 def test_exit_is_said_exactly_where_the_decision_core_would_close() -> None:
@@ -118,8 +125,7 @@ def many(count: int, seed: int) -> tuple[PositionTable, Judged]:
 def test_open_profit_alone_beats_class_shares_where_it_tells_all() -> None:
     table, said = many(6000, 1)
     known, rows = np.arange(3000), np.arange(3000, 6000)
-    test = Judged(rows, *(getattr(said, name)[rows] for name in Judged.__slots__[1:]))
-    scores = position_scores(table, test, known, RULE)
+    scores = position_scores(table, part(table, said, rows, known), known, RULE)
     assert scores["open_profit_alone"]["log_loss"] < scores["baseline"]["log_loss"] - 0.1
     assert scores["log_loss"] == pytest.approx(scores["open_profit_alone"]["log_loss"], abs=0.02)
     assert np.sum(scores["confusion"]) == scores["rows"] == scores["trades"] == 3000
@@ -129,14 +135,10 @@ def test_open_profit_alone_beats_class_shares_where_it_tells_all() -> None:
 def test_pooled_scores_weigh_folds_by_their_rows() -> None:
     table, said = many(3000, 2)
     known = np.arange(1000)
-    parts = [np.arange(1000, 1500), np.arange(1500, 3000)]
     folds = [
-        position_scores(
-            table, Judged(part, *(getattr(said, name)[part] for name in Judged.__slots__[1:])),
-            known, RULE,
-        )
-        for part in parts
-    ]  # fmt: skip
+        position_scores(table, part(table, said, rows, known), known, RULE)
+        for rows in (np.arange(1000, 1500), np.arange(1500, 3000))
+    ]
     pooled = pooled_scores(folds)
     expected = (folds[0]["log_loss"] + 3 * folds[1]["log_loss"]) / 4
     assert pooled["log_loss"] == pytest.approx(expected)
@@ -144,14 +146,31 @@ def test_pooled_scores_weigh_folds_by_their_rows() -> None:
     assert np.sum(pooled["confusion"]) == 2000
 
 
+def test_limits_over_weeks_tell_whether_the_model_adds_to_the_open_profit() -> None:
+    table, said = many(6000, 4)
+    known, rows = np.arange(3000), np.arange(3000, 6000)
+    same = part(table, said, rows, known)
+    low, high = pooled_limits(table, same)["gain_over_open_profit"]
+    assert -0.01 < low < high < 0.03
+    blind = Judged(rows, *(getattr(same, name) for name in Judged.__slots__[1:4]),
+                   np.full((3000, 3), 1 / 3))  # fmt: skip
+    low, _ = pooled_limits(table, blind)["gain_over_open_profit"]
+    assert low > 0.1
+
+
 def test_verdict_says_in_words_what_is_not_shown() -> None:
     table, said = many(2000, 3)
     scores = position_scores(table, said, np.arange(2000), RULE)
-    told = verdict(scores, scores["exit"])
-    assert "it pays" in told
+    exits, limits = scores["exit"], {"gain_over_open_profit": [0.1, 0.2]}
+    assert "adds to what the open profit tells" in verdict(scores, exits, limits)
+    assert "it pays" in verdict(scores, exits, limits)
     none = exit_scores(table, judged([UNSURE] * 2000), RULE)
-    assert "EXIT was never called at these thresholds" in verdict(scores, none)
-    lost = scores["exit"] | {"advantage_low": -0.2, "advantage_high": 0.1}
-    assert "it is not shown to pay" in verdict(scores, lost)
-    worse = scores | {"log_loss": 9.0}
-    assert "does not add to what the open profit tells" in verdict(worse, scores["exit"])
+    assert "EXIT was never called at these thresholds" in verdict(scores, none, limits)
+    unsure = exits | {"advantage_low": -0.2, "advantage_high": 0.1}
+    assert "it is not shown to pay" in verdict(scores, unsure, limits)
+    lost = exits | {"advantage_low": -0.2, "advantage_high": -0.1}
+    assert "it costs" in verdict(scores, lost, limits)
+    nothing = {"gain_over_open_profit": [-0.1, 0.2]}
+    assert "is not shown to add to what the open profit tells" in verdict(scores, exits, nothing)
+    worse = {"gain_over_open_profit": [-0.2, -0.1]}
+    assert "takes from what the open profit tells" in verdict(scores, exits, worse)

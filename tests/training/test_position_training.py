@@ -69,14 +69,23 @@ def table(task: PositionTraining, trained: Trained) -> PositionTable:
     return training_rows(task, signal_evidence(task.signal, trained.paths))
 
 
+def copied(trained: Trained, folder: Path) -> ModelPaths:
+    """A folder with the shared signal model and its forecasts."""
+    for file in trained.paths.graph.parent.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    return ModelPaths().in_folder(folder)
+
+
 @pytest.fixture(scope="module")
-def learned(task: PositionTraining, trained: Trained) -> dict[str, Any]:
-    """The metadata of the position model that lies beside the shared signal model."""
-    return train_position(task, trained.paths)
+def paths(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> ModelPaths:
+    return copied(trained, tmp_path_factory.mktemp("with-position"))
 
 
-def predictor(trained: Trained) -> PositionPredictor:
-    return PositionPredictor(trained.paths, trained.task.features).load()
+@pytest.fixture(scope="module")
+def learned(task: PositionTraining, paths: ModelPaths) -> dict[str, Any]:
+    """The metadata of the position model that lies in `paths`."""
+    return train_position(task, paths)
 
 
 def test_rows_have_the_bits_that_the_daemon_gives_the_model(
@@ -161,6 +170,8 @@ def test_labels_of_an_earlier_part_end_an_embargo_before_the_later_one(
         last_seen = int(of.end_bar[earlier].max())
         decided = int((of.bar[later] - of.bars_held[later]).min())
         assert last_seen + task.signal.training.embargo_bars < decided
+        latest = int((of.bar[earlier] - of.bars_held[earlier]).max())
+        assert decided - latest > 2 * 24 + 24
 
 
 def test_rows_of_a_trade_stay_together(
@@ -170,6 +181,14 @@ def test_rows_of_a_trade_stay_together(
     for pair in parts:
         for part in pair:
             assert np.array_equal(np.flatnonzero(np.isin(trade, trade[part])), part)
+
+
+def test_test_parts_adjoin_and_end_with_the_last_row(
+    table: PositionTable, task: PositionTraining
+) -> None:
+    first, second = fold_rows(task, table)
+    assert first.test[-1] + 1 == second.test[0]
+    assert second.test[-1] == len(table) - 1
 
 
 def test_looser_gate_lets_more_trades_in(task: PositionTraining, trained: Trained) -> None:
@@ -183,9 +202,9 @@ def test_looser_gate_lets_more_trades_in(task: PositionTraining, trained: Traine
 
 
 def test_metadata_says_what_it_learned_from(
-    learned: dict[str, Any], table: PositionTable, trained: Trained
+    learned: dict[str, Any], table: PositionTable, paths: ModelPaths
 ) -> None:
-    graph = read_manifest(trained.paths.manifest).models[trained.paths.graph.name].graph
+    graph = read_manifest(paths.manifest).models[paths.graph.name].graph
     assert learned["kind"] == "position"
     assert learned["signal_graph_sha256"] == graph.sha256
     assert learned["feature_names"] == list(position_names(("base", "regime")))
@@ -213,15 +232,15 @@ def test_metadata_counts_the_rows_with_m1_and_what_there_is_too_little_of(
 
 
 def test_predictor_loads_the_model_and_votes_by_class(
-    learned: dict[str, Any], table: PositionTable, trained: Trained
+    learned: dict[str, Any], table: PositionTable, paths: ModelPaths
 ) -> None:
-    model = predictor(trained)
+    model = PositionPredictor(paths).load()
     said = model.predict(table.rows.astype(np.float64))
     assert said.probabilities.sum(axis=1) == pytest.approx(np.ones(len(table)))
     assert set(np.unique(said.votes)) <= {0, 1, 2}
     assert model.metadata.classes == ("HOLD", "EXIT", "ADD")
     assert model.metadata.graph.sha256 != learned["signal_graph_sha256"]
-    assert sorted(read_manifest(trained.paths.manifest).models) == [
+    assert sorted(read_manifest(paths.manifest).models) == [
         "ensemble_btcusd-live.onnx", "position_btcusd-live.onnx",
     ]  # fmt: skip
 
@@ -235,11 +254,11 @@ def test_graph_equals_the_libraries_on_every_row(
 
 
 def test_training_again_gives_the_same_graph(
-    learned: dict[str, Any], task: PositionTraining, trained: Trained
+    learned: dict[str, Any], task: PositionTraining, paths: ModelPaths
 ) -> None:
-    before = trained.paths.position.graph.read_bytes()
-    again = train_position(task, trained.paths)
-    assert trained.paths.position.graph.read_bytes() == before
+    before = paths.position.graph.read_bytes()
+    again = train_position(task, paths)
+    assert paths.position.graph.read_bytes() == before
     differs = {key for key in learned if learned[key] != again[key]}
     assert differs <= {"trained_at"}
 
@@ -268,13 +287,6 @@ def test_primary_exit_learns_on_trades_with_its_own_net(
         replace(task, decision=primary), signal_evidence(task.signal, trained.paths)
     )
     assert wide.of.bars_held.mean() > 2 * table.of.bars_held.mean()
-
-
-def copied(trained: Trained, folder: Path) -> ModelPaths:
-    for file in trained.paths.graph.parent.iterdir():
-        if file.is_file():
-            (folder / file.name).write_bytes(file.read_bytes())
-    return ModelPaths().in_folder(folder)
 
 
 def test_no_signal_model_says_which_command_comes_first(
