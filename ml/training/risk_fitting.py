@@ -13,10 +13,10 @@ from ml.training.regressor import Regressor, fit_regressor
 from ml.training.regressor_export import bounded_multiplier
 from ml.training.risk_folds import RiskFold
 from ml.training.risk_labels import (
-    MULTIPLIERS,
     RiskTrades,
     account_states,
     best_multipliers,
+    growth_share,
     joined,
     risk_samples,
 )
@@ -33,24 +33,27 @@ _MOST_LABELS = {"quick": 2000, "full": 5000}
 class LabelledStates:
     """States (n, 7) float32 with their multipliers; `opened_ms` of the trades they are before.
 
-    `constant`: the one multiplier with the largest expected growth over all of them.
+    `share`: the share of equity that multiplier 1 stands for in these labels (`growth_share`).
     """
 
     rows: NDArray[np.float32]
     label: Float64s
     opened_ms: Int64s
-    constant: float
+    share: float
 
 
-def labelled(task: RiskTraining, sources: list[RiskTrades]) -> LabelledStates:
-    """States of these trades alone, and the multiplier that suits each.
+def labelled(
+    task: RiskTraining, sources: list[RiskTrades], share: float | None = None
+) -> LabelledStates:
+    """States of these trades alone, and the multiplier that suits each; `share`: another's.
 
     Raises `TrainingError` where no gate has as many trades as a label looks ahead.
     """
     signal, settings = task.signal, task.settings
+    share = growth_share(sources, task.risk_share) if share is None else share
     samples = risk_samples(
-        sources, task.risk_share, next_trades=settings.next_trades, augmented=settings.augmented,
-        seed=signal.training.seed,
+        sources, risk_share=task.risk_share, share=share, next_trades=settings.next_trades,
+        augmented=settings.augmented, seed=signal.training.seed,
     )  # fmt: skip
     if len(samples) == 0:
         raise TrainingError(
@@ -60,8 +63,7 @@ def labelled(task: RiskTraining, sources: list[RiskTrades]) -> LabelledStates:
         )
     of = samples.thinned(_MOST_LABELS[signal.profile])
     label = best_multipliers(samples.thinned(_MOST_SAMPLES[signal.profile]), of)
-    best = float(MULTIPLIERS[samples.growth.mean(axis=0).argmax()])
-    return LabelledStates(of.rows.astype(np.float32), label, of.opened_ms, best)
+    return LabelledStates(of.rows.astype(np.float32), label, of.opened_ms, share)
 
 
 def fit_states(task: RiskTraining, states: LabelledStates) -> Regressor:
@@ -74,36 +76,35 @@ def judged(task: RiskTraining, fold: RiskFold) -> tuple[RiskTest, dict[str, Any]
     """A model of the fold's training trades on its test trades, in the order they were made."""
     closed_ms, opened_ms = joined(fold.train).closed_ms, joined(fold.test).opened_ms
     require_ended(closed_ms, opened_ms, task.embargo_ms)
-    train, test = labelled(task, fold.train), labelled(task, fold.test)
+    train = labelled(task, fold.train)
+    test = labelled(task, fold.test, train.share)
     model = fit_states(task, train)
     said = bounded_multiplier(model.predict(test.rows))[:, 0]
     tested = pooled(
-        [
-            _grown(task, model, trades, train.constant, traded=gate == 0)
-            for gate, trades in enumerate(fold.test)
-        ]
+        [_grown(task, model, trades, traded=gate == 0) for gate, trades in enumerate(fold.test)]
     )
     return tested, {
         "test_from": utc_iso(fold.test_from_ms),
         "train_trades": [len(each) for each in fold.train],
         "test_trades": [len(each) for each in fold.test],
         **errors(said, test.label, float(train.label.mean())),
-        "constant_multiplier": train.constant,
+        "multiplier_1_is_percent": 100 * train.share,
         "mean_multiplier": float(said.mean()),
         **earned(tested),
     }
 
 
-def _grown(
-    task: RiskTraining, model: Regressor, trades: RiskTrades, constant: float, *, traded: bool
-) -> RiskTest:
-    """What one account made of real trades, sized three ways; its states are those of size 1."""
+def _grown(task: RiskTraining, model: Regressor, trades: RiskTrades, *, traded: bool) -> RiskTest:
+    """What one account made of real trades, sized three ways; its states are those of size 1.
+
+    The constant size is the mean of the model's own: the same risk, in other places.
+    """
     share = task.risk_share
     rows = np.hstack([account_states(trades.r, share), trades.market]).astype(np.float32)
     said = np.empty(0) if len(trades) == 0 else bounded_multiplier(model.predict(rows))[:, 0]
     return RiskTest(
         model=growth_of(said, trades.r, share),
-        constant=growth_of(constant, trades.r, share),
+        constant=growth_of(float(said.mean()) if len(said) else 1.0, trades.r, share),
         unchanged=growth_of(1.0, trades.r, share),
         traded=np.full(len(trades), traded),
     )

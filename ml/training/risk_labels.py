@@ -5,9 +5,13 @@ next trades from that state (J. Kelly, Bell System Technical Journal 35, 1956):
 
     argmax over m of the mean of ln(1 + m · f · R) over the trade at hand and those after it
 
-f is the configured risk as a share of equity, R a trade's net profit over what it risked. What
-follows a state is seen once; its expectation is the mean over similar states: samples weighted by a
-Gaussian of the distance of their inputs, each input as its rank among the samples. So trades
+R is a trade's net profit over what it risked; f the share of equity at multiplier 1: the one that
+grows all trades together fastest, so that a label says how much better or worse a state is than the
+average; or the configured risk where that is larger already, so that it is taken back. With an edge
+the configured risk alone would say "more" in every state, and tell none apart.
+
+What follows a state is seen once; its expectation is the mean over similar states: samples weighted
+by a Gaussian of the distance of their inputs, each input as its rank among the samples. So trades
 without an edge have the smallest multiplier as their label, not the one that luck would have liked.
 
 One history shows few states. Its trades are therefore also put into other orders: stationary block
@@ -28,9 +32,10 @@ from ml.features.risk import RISK_FEATURES, account_inputs
 MULTIPLIERS: Float64s = np.round(np.arange(0.10, 1.2501, 0.05), 2)
 # Accounts start afresh after so many trades: drawdowns of a year or two, not of a lifetime.
 SEGMENT_TRADES = 250
-# In ranks. At 0.3 about a quarter of all samples count, and a single trade hardly any.
+# In ranks. At 0.3 about a seventh of all samples count for a state, and a single trade hardly any.
 BANDWIDTH = 0.3
 _ACCOUNT = 4
+_SHARES: Float64s = np.arange(0.0, 0.5, 0.001)
 _RUIN = 1e-9
 
 
@@ -84,12 +89,30 @@ class RiskSamples:
         return RiskSamples(self.rows[rows], self.growth[rows], self.opened_ms[rows])
 
 
+def growth_share(sources: list[RiskTrades], risk_share: float) -> float:
+    """f: the share of equity that grows all these trades fastest, or `risk_share` if larger."""
+    r = np.concatenate([each.r for each in sources])
+    if len(r) == 0:
+        return risk_share
+    growth = [np.log(np.maximum(1.0 + share * r, _RUIN)).mean() for share in _SHARES]
+    return max(risk_share, float(_SHARES[int(np.argmax(growth))]))
+
+
 def risk_samples(
-    sources: list[RiskTrades], risk_share: float, *, next_trades: int, augmented: int, seed: int
+    sources: list[RiskTrades],
+    *,
+    risk_share: float,
+    share: float,
+    next_trades: int,
+    augmented: int,
+    seed: int,
 ) -> RiskSamples:
-    """Samples of the real orders of all sources, and of `augmented` other orders of each."""
+    """Samples of the real orders of all sources, and of `augmented` other orders of each.
+
+    Accounts risk `risk_share` of equity a trade; growth is that at multiples of `share`.
+    """
     parts = [
-        _samples(source, order, risk_share, next_trades)
+        _samples(source, order, risk_share, share, next_trades)
         for number, source in enumerate(sources)
         for order in orders(len(source), augmented, seed, number)
     ]
@@ -129,12 +152,14 @@ def _shuffled(count: int, key: int) -> Int64s:
     return np.random.default_rng(key).permutation(count)
 
 
-def _samples(trades: RiskTrades, order: Int64s, risk_share: float, next_trades: int) -> RiskSamples:
+def _samples(
+    trades: RiskTrades, order: Int64s, risk_share: float, share: float, next_trades: int
+) -> RiskSamples:
     """States of one account that made these trades; the last ones have no whole future."""
     r = trades.r[order]
     usable = max(len(r) - next_trades + 1, 0)
     rows = np.hstack([account_states(r, risk_share), trades.market[order]])[:usable]
-    return RiskSamples(rows, _growth(r, risk_share, next_trades), trades.opened_ms[order][:usable])
+    return RiskSamples(rows, _growth(r, share, next_trades), trades.opened_ms[order][:usable])
 
 
 def account_states(r: Float64s, risk_share: float) -> Float64s:
@@ -154,11 +179,11 @@ def _account_states(r: Float64s, risk_share: float) -> Float64s:
     return states
 
 
-def _growth(r: Float64s, risk_share: float, next_trades: int) -> Float64s:
+def _growth(r: Float64s, share: float, next_trades: int) -> Float64s:
     """(trades with a whole future, multipliers): mean log growth of the next trades."""
     if len(r) < next_trades:
         return np.empty((0, len(MULTIPLIERS)))
-    each = np.log(np.maximum(1.0 + risk_share * r[:, None] * MULTIPLIERS, _RUIN))
+    each = np.log(np.maximum(1.0 + share * r[:, None] * MULTIPLIERS, _RUIN))
     windows = np.lib.stride_tricks.sliding_window_view(each, next_trades, axis=0)
     return np.asarray(windows.mean(axis=-1))
 

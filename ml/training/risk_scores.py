@@ -27,25 +27,28 @@ def require_trades(sources: list[RiskTrades], least: int) -> None:
         )
 
 
-def require_spread(label: Float64s, sources: list[RiskTrades], risk_share: float) -> None:
-    """Refuses labels that are all but one number: there is nothing to tell states apart by."""
+def require_spread(label: Float64s, sources: list[RiskTrades], share: float) -> None:
+    """Refuses labels that are all but one number: there is nothing to tell states apart by.
+
+    `share`: of equity, what multiplier 1 stands for in the labels.
+    """
     values, counts = np.unique(label, return_counts=True)
-    commonest, share = float(values[counts.argmax()]), float(counts.max() / len(label))
-    if label.std() >= MIN_DEVIATION and share <= MAX_SHARE_OF_ONE:
+    commonest, most = float(values[counts.argmax()]), float(counts.max() / len(label))
+    if label.std() >= MIN_DEVIATION and most <= MAX_SHARE_OF_ONE:
         return
     r = np.concatenate([each.r for each in sources])
     raise TrainingError(
-        f"risk labels: they have no spread: {share:.0%} of {len(label)} are {commonest:.2f} "
+        f"risk labels: they have no spread: {most:.1%} of {len(label)} are {commonest:.2f} "
         f"(standard deviation {label.std():.3f}, at least {MIN_DEVIATION} is needed). "
-        f"{_meaning(commonest, float(r.mean()), len(r), risk_share)} {_UNCHANGED}"
+        f"{_meaning(commonest, float(r.mean()), len(r), share)} {_UNCHANGED}"
     )
 
 
-def _meaning(commonest: float, mean_r: float, trades: int, risk_share: float) -> str:
+def _meaning(commonest: float, mean_r: float, trades: int, share: float) -> str:
     facts = f"{trades} trades made {mean_r:+.4f} R each on average"
     if commonest == MULTIPLIERS[0]:
         return (
-            f"{facts}: they have no edge that pays at {risk_share:.2%} of equity a trade, so the "
+            f"{facts}: they have no edge that pays at {share:.2%} of equity a trade, so the "
             "smallest size grows fastest (or shrinks least) in every state: trade less or not at "
             "all, a risk model cannot mend it."
         )
@@ -59,8 +62,8 @@ def _meaning(commonest: float, mean_r: float, trades: int, risk_share: float) ->
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RiskTest:
-    """Log growth a trade on test trades: sized by the model, by the best constant of the training
-    part, and with multiplier 1. `traded`: those of the first gate, which is the trading one."""
+    """Log growth a trade on test trades: sized by the model, by a constant multiplier of the same
+    mean, and with multiplier 1. `traded`: those of the first gate, which is the trading one."""
 
     model: Float64s
     constant: Float64s
@@ -94,7 +97,7 @@ def errors(said: Float64s, label: Float64s, constant: float) -> dict[str, Any]:
 
 
 def verdict(scores: dict[str, Any]) -> str:
-    """One plain sentence: do the model's sizes grow an account faster than a constant one?"""
+    """One plain sentence: do the model's sizes grow an account faster than their mean would?"""
     gated = scores["gated"]
     if gated["trades"] < 2:
         return (
@@ -102,8 +105,8 @@ def verdict(scores: dict[str, Any]) -> str:
         )
     facts = (
         f"on {gated['trades']} test trades of the trading gate its sizes grew the account by "
-        f"{gated['model']:+.2f} basis points a trade, the best constant multiplier by "
-        f"{gated['constant']:+.2f}, multiplier 1 by {gated['unchanged']:+.2f} (model over constant "
+        f"{gated['model']:+.2f} basis points a trade, their mean throughout by "
+        f"{gated['constant']:+.2f}, multiplier 1 by {gated['unchanged']:+.2f} (model over its mean "
         f"{gated['over_constant']:+.2f} ± {gated['standard_error']:.2f})"
     )
     if gated["over_constant"] > 2 * gated["standard_error"]:

@@ -70,7 +70,7 @@ def train_risk(
         scores.append(of_fold)
     progress("final model", steps - 2, steps)
     states = labelled(task, sources)
-    require_spread(states.label, sources, task.risk_share)
+    require_spread(states.label, sources, states.share)
     final = fit_states(task, states)
     progress("parity of the graph", steps - 1, steps)
     graph = multiplier_graph(final, len(RISK_FEATURES))
@@ -145,7 +145,7 @@ def _metadata(
             "bandwidth": BANDWIDTH,
             "mean": float(states.label.mean()),
             "standard_deviation": float(states.label.std()),
-            "constant": states.constant,
+            "multiplier_1_is_percent": 100 * states.share,
         },
         "limits": {"multiplier": list(MULTIPLIER_LIMITS)},
         "params": task.params,

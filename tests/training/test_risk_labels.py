@@ -12,6 +12,7 @@ from ml.training.risk_labels import (
     RiskTrades,
     account_states,
     best_multipliers,
+    growth_share,
     orders,
     risk_samples,
 )
@@ -32,7 +33,10 @@ def trades(r: Float64s | list[float], hour: Float64s | None = None) -> RiskTrade
 def labels_of(
     of: list[RiskTrades], risk_share: float, *, next_trades: int = 10, augmented: int = 2
 ) -> Float64s:
-    samples = risk_samples(of, risk_share, next_trades=next_trades, augmented=augmented, seed=1)
+    samples = risk_samples(
+        of, risk_share=risk_share, share=risk_share, next_trades=next_trades, augmented=augmented,
+        seed=1,
+    )  # fmt: skip
     return best_multipliers(samples, samples.thinned(500))
 
 
@@ -60,6 +64,15 @@ def test_a_known_coin_gets_the_size_that_kelly_gives() -> None:
     assert (twice_the_risk == 0.5).all()
 
 
+def test_multiplier_1_stands_for_what_grows_all_trades_together_fastest() -> None:
+    """55 of 100 won at 1 : 1: 10 % of equity. The configured risk only where it is larger."""
+    source = trades(drawn(0.55, 1000))
+    assert growth_share([source], 0.02) == pytest.approx(0.10)
+    assert growth_share([source], 0.15) == 0.15
+    assert growth_share([trades(drawn(0.45))], 0.02) == 0.02
+    assert growth_share([trades([])], 0.02) == 0.02
+
+
 @pytest.mark.parametrize(
     ("win_rate", "label"), [(0.42, 0.10), (0.60, 1.25)], ids=["no edge", "large edge"]
 )
@@ -74,8 +87,9 @@ def test_hours_that_win_get_more_than_hours_that_lose() -> None:
     early = np.arange(1500) % 2 == 0
     r = np.where(early, drawn(0.62), drawn(0.40))
     samples = risk_samples(
-        [trades(r, np.where(early, 3.0, 15.0))], 0.05, next_trades=1, augmented=2, seed=1
-    )
+        [trades(r, np.where(early, 3.0, 15.0))], risk_share=0.05, share=0.05, next_trades=1,
+        augmented=2, seed=1,
+    )  # fmt: skip
     labels = best_multipliers(samples, samples.thinned(400))
     hour = samples.thinned(400).rows[:, 6]
     assert labels[hour == 3.0].mean() > labels[hour == 15.0].mean() + 0.5
@@ -118,9 +132,9 @@ def test_odd_copies_keep_neighbours_together_and_even_ones_do_not() -> None:
 
 
 def test_the_last_trades_of_a_segment_have_no_whole_future() -> None:
-    samples = risk_samples([trades(drawn(0.5, 100))], 0.02, next_trades=10, augmented=0, seed=1)
-    assert len(samples) == 91
-    assert len(risk_samples([trades([1.0] * 9)], 0.02, next_trades=10, augmented=3, seed=1)) == 0
+    words = {"risk_share": 0.02, "share": 0.02, "next_trades": 10, "augmented": 0, "seed": 1}
+    assert len(risk_samples([trades(drawn(0.5, 100))], **words)) == 91
+    assert len(risk_samples([trades([1.0] * 9)], **words)) == 0
 
 
 def test_labels_without_spread_fail_loudly_and_say_that_there_is_no_edge() -> None:
