@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
+    from ml.train_inputs import TrainInputs
     from ml.train_options import TrainOptions
     from ml.train_pipeline import TrainedModel
     from ml.training.signal_task import Progress
@@ -46,7 +47,7 @@ def _run(options: "TrainOptions") -> int:
 
 def _train(options: "TrainOptions", console: Any) -> int:
     from ml.train_inputs import read_inputs, settings_of
-    from ml.train_pipeline import train_models, write_training_report
+    from ml.train_pipeline import train_models
 
     settings = settings_of(options)
     if options.refresh:
@@ -59,13 +60,15 @@ def _train(options: "TrainOptions", console: Any) -> int:
     inputs = read_inputs(options, settings)
     for note in inputs.notes:
         console.print(note)
-    with progress_bars(console) as bars:
-        made = train_models(inputs, lambda kind: progress_line(bars, kind), console.print)
-    _print_summary(made, console)
-    if options.with_report:
-        write_training_report(inputs, made, console)
-    paths = inputs.paths
-    console.print(f"models: {paths.graph.parent}\nmanifest: {paths.manifest}")
+    made: list[TrainedModel] = []
+    try:
+        with progress_bars(console) as bars:
+            for each in train_models(inputs, lambda kind: progress_line(bars, kind), console.print):
+                made.append(each)
+    finally:
+        # A model that cannot be had does not hide those that were made before it.
+        if made:
+            _print_summary(inputs, made, console)
     return 0
 
 
@@ -96,7 +99,9 @@ def progress_line(bars: "Bars", kind: str) -> "Progress":
     return told
 
 
-def _print_summary(made: tuple["TrainedModel", ...], console: Any) -> None:
+def _print_summary(inputs: "TrainInputs", made: Sequence["TrainedModel"], console: Any) -> None:
+    from ml.train_options import FLAGS
+    from ml.train_pipeline import of_another_signal, write_training_report
     from ml.training.summary import folds_table, summary_table, words
 
     for each in made:
@@ -107,11 +112,20 @@ def _print_summary(made: tuple["TrainedModel", ...], console: Any) -> None:
         for line in words(each.metadata):
             console.print(line)
         console.print(f"{each.kind}: card {each.card_file.with_suffix('.md')}")
+    for kind in of_another_signal(inputs.paths):
+        console.print(
+            f"warning: the {kind} model that is installed learned from another signal model: "
+            f"train it again ({FLAGS[kind]})"
+        )
     last = made[-1]
     console.print(
         f"train cutoff {last.metadata['train_cutoff_date']}; trials so far: "
         f"{last.card.trials_so_far}"
     )
+    if inputs.options.with_report:
+        write_training_report(inputs, made, console)
+    paths = inputs.paths
+    console.print(f"models: {paths.graph.parent}\nmanifest: {paths.manifest}")
 
 
 def _training_failures() -> tuple[type[Exception], ...]:

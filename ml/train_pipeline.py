@@ -1,13 +1,16 @@
 """Trains the asked models in their order, and writes what is known about each."""
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ml.predictors.compat import ModelError, read_entry, read_manifest
 from ml.predictors.settings import PROJECT_ROOT, ModelFiles, ModelPaths
 from ml.train_inputs import TrainInputs, data_files, signal_task
+from ml.train_options import ORDER
 from ml.training.card import (
     Code,
     ModelCard,
@@ -43,14 +46,13 @@ def train_models(
     inputs: TrainInputs,
     progress_of: Callable[[str], Progress],
     said: Callable[[str], None] = lambda line: None,
-) -> tuple[TrainedModel, ...]:
+) -> Iterator[TrainedModel]:
     """Trains `options.kinds` in order; each is installed, ledgered and carded before the next.
 
     `said` hears of a GPU that failed after all; the rest is then trained on the CPU.
     """
     ledger = TrialLedger(inputs.settings.ml.study.ledger_path)
     code = code_version(PROJECT_ROOT)
-    made = []
     for kind in inputs.options.kinds:
         started_s = time.monotonic()
         progress = progress_of(kind)
@@ -58,8 +60,7 @@ def train_models(
             inputs = _tuned_inputs(inputs, kind, progress, said)
         inputs, metadata = _trained(inputs, kind, progress, said)
         seconds = time.monotonic() - started_s
-        made.append(_written(inputs, kind, metadata, ledger, code, seconds))
-    return tuple(made)
+        yield _written(inputs, kind, metadata, ledger, code, seconds)
 
 
 def _tuned_inputs(
@@ -224,9 +225,24 @@ TRAINERS: Mapping[str, Trainer] = {
 }  # fmt: skip
 
 
-def write_training_report(
-    inputs: TrainInputs, made: tuple[TrainedModel, ...], console: Any
-) -> None:
+def of_another_signal(paths: ModelPaths) -> list[str]:
+    """Kinds whose installed model learned from another signal model than the installed one."""
+    try:
+        installed = read_entry(paths.manifest, paths.signal.graph).graph.sha256
+        listed = read_manifest(paths.manifest).models
+    except ModelError:
+        return []
+    found = []
+    for kind in ORDER[1:]:
+        files = files_of(paths, kind)
+        if files.graph.name in listed and files.metadata.is_file():
+            metadata = json.loads(files.metadata.read_text(encoding="utf-8"))
+            if metadata.get("signal_graph_sha256") != installed:
+                found.append(kind)
+    return found
+
+
+def write_training_report(inputs: TrainInputs, made: Sequence[TrainedModel], console: Any) -> None:
     """The HTML report of what was trained, beside the models or where it was asked for."""
     from ml.training.report import write_report
 

@@ -31,7 +31,8 @@ def reproduce(options: TrainOptions, console: Any) -> int:
         for note in inputs.notes:
             console.print(note)
         with progress_bars(console) as bars:
-            made = train_models(inputs, lambda kind: progress_line(bars, kind), console.print)
+            told = train_models(inputs, lambda kind: progress_line(bars, kind), console.print)
+            made = tuple(told)
     result = compare_cards(card, made[-1].card)
     _print(result, console)
     return 0 if result.is_equal else 1

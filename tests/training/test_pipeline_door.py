@@ -1,6 +1,7 @@
 """`train_ml_model.py`: what may be asked, in which order it trains, and the same model again."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ml import train, train_pipeline
 from ml.train import main
 from ml.train_options import parse
 from ml.training.card import read_card
+from ml.training.models import TrainingError
 from ml.training.refresh import write_bars
 from ml.training.trials import TrialLedger
 from tests.builders import MONDAY_MS
@@ -103,6 +105,7 @@ def test_each_asked_model_is_trained_once_its_predecessors_are_done(
     kinds = ("signal", "position", "sltp", "risk")
     monkeypatch.setattr(train_pipeline, "TRAINERS", {kind: trainer(kind) for kind in kinds})
     monkeypatch.setattr(train_pipeline, "_written", lambda *_: None)
+    monkeypatch.setattr(train, "_print_summary", lambda *_: None)
     with pytest.raises(Enough):
         main(["--risk", "--sltp", "--position", "--ensemble", "--data", str(bars_file),
               *arguments(tmp_path)])  # fmt: skip
@@ -221,6 +224,37 @@ def test_a_regime_needs_twenty_thousand_rows_and_has_its_own_folder(
     metadata = next((tmp_path / "signal_trending").glob("*_metadata.json"))
     assert json.loads(metadata.read_text())["regime"] == "trending"
     assert not list(tmp_path.glob("*.onnx"))
+
+
+def test_a_model_that_cannot_be_had_does_not_hide_those_before_it(
+    bars_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def fails(*_: Any) -> dict[str, Any]:
+        raise TrainingError("risk labels: they have no spread")
+
+    trainers = {**train_pipeline.TRAINERS, "risk": fails}
+    monkeypatch.setattr(train_pipeline, "TRAINERS", trainers)
+    given = ["--ensemble", "--risk", "--data", str(bars_file), *arguments(tmp_path)]
+    assert main(given) == 2
+    captured = capsys.readouterr()
+    assert "signal model, walk-forward" in captured.out
+    assert "error: risk labels: they have no spread" in captured.err
+    assert (tmp_path / "cards" / "ensemble_btcusd-live.md").exists()
+
+
+def test_a_model_that_learned_from_another_signal_model_is_named(
+    bars_file: Path, trained_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The signal model is trained again with another seed; the others stay as they were."""
+    shutil.copytree(trained_folder, tmp_path, dirs_exist_ok=True)
+    assert main(["--sltp", "--data", str(bars_file), *arguments(tmp_path)]) == 0
+    assert "another signal model" not in " ".join(capsys.readouterr().out.split())
+    given = ["--ensemble", "--data", str(bars_file), "--seed", "7", *arguments(tmp_path)]
+    assert main(given) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the sltp model that is installed learned from another signal model" in said
+    assert "(--sltp)" in said
 
 
 def test_a_report_is_asked_for_what_was_trained(

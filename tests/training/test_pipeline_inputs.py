@@ -238,12 +238,12 @@ def test_a_gpu_that_fails_in_training_falls_back_to_the_cpu(
     monkeypatch.setattr(train_pipeline, "_written", lambda *_: None)
     inputs = replace(inputs_of(bars_file, tmp_path), devices=Devices(xgb="cuda"))
     said: list[str] = []
-    train_models(inputs, lambda kind: lambda step, done, total: None, said.append)
+    list(train_models(inputs, lambda kind: no_progress, said.append))
     assert tried == ["cuda", "cpu"]
     assert "out of memory; training on the CPU instead" in said[0]
     asked = replace(inputs, options=replace(inputs.options, device="cuda"))
     with pytest.raises(DeviceError):
-        train_models(asked, lambda kind: lambda step, done, total: None, said.append)
+        list(train_models(asked, lambda kind: no_progress, said.append))
 
 
 def test_a_fit_that_fails_on_a_device_is_told_from_a_bad_parameter() -> None:
