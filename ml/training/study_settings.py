@@ -12,7 +12,8 @@ class StudySettings(BaseModel):
 
     `ledger`, `storage`: files, relative ones from the project's folder; the environment's
     `OPTUNA_STORAGE` (a `postgresql+psycopg://` URL) comes before `storage`. `sample_days`: how
-    much of the history before the cutoff a tuning trial sees, 0 for all of it. `calibration_limit`:
+    much of the history before the cutoff a trial of the signal model sees, 0 for all of it;
+    `sample_rows`: largest number of rows a trial of the position model sees. `calibration_limit`:
     largest mean absolute calibration error that passes. `shap_rows`: rows the importance is taken
     over; features below `prune_below` mean absolute SHAP are proposed for pruning.
     """
@@ -23,6 +24,7 @@ class StudySettings(BaseModel):
     storage: Path = Path("state/optuna.sqlite")
     trials: int = Field(default=50, ge=1)
     sample_days: int = Field(default=540, ge=0)
+    sample_rows: int = Field(default=30_000, ge=1000)
     calibration_limit: float = Field(default=0.05, gt=0, lt=1)
     shap_rows: int = Field(default=5000, ge=100)
     prune_below: float = Field(default=0.001, ge=0)

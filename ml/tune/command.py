@@ -42,8 +42,6 @@ def study_arguments(parser: argparse.ArgumentParser) -> None:
     add("--storage", metavar="URL",
         help=f"database of the study; else ${STORAGE_VARIABLE}, else study.storage")  # fmt: skip
     add("--pruner", choices=("median", "hyperband", "none"), default="median")
-    add("--sample-days", type=int, metavar="N",
-        help="days before the cutoff that a trial sees, 0 for all (study.sample_days)")  # fmt: skip
     add("--out", type=Path, metavar="FILE", help="the proposal (default: in reports/)")
     add("--ledger", type=Path, metavar="FILE", help="the trial ledger (study.ledger)")
 
@@ -87,8 +85,8 @@ def run_with_progress(
     settings: "Settings",
     proposed: Callable[[dict[str, float]], dict[str, Any]],
 ) -> int:
-    """Runs the study, prints what came out, and writes the proposal; `proposed` makes
-    `ml_config.json` sections of a trial's parameters. No settings file is touched."""
+    """Runs the study, prints what came out, and writes the proposal; `proposed` makes sections of
+    the settings files of a trial's parameters. No settings file is touched."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
@@ -113,7 +111,7 @@ def run_with_progress(
     console.print("\n".join(words(made)))
     written = {"words": words(made), **asdict(made), "identity": search.identity()}
     if made.params is not None:
-        written["ml_config"] = proposed(made.params)
+        written |= proposed(made.params)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     console.print(f"proposal: {path}; no setting was changed. Trials so far: {ledger.count()}")

@@ -35,6 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     market_arguments(parser)
     study_arguments(parser)
+    parser.add_argument(
+        "--sample-days", type=int, metavar="N",
+        help="days before the cutoff that a trial sees, 0 for all (study.sample_days)",
+    )  # fmt: skip
     return parser
 
 
@@ -51,7 +55,7 @@ def _tune(given: argparse.Namespace) -> int:
 
     def proposed(values: dict[str, float]) -> dict[str, Any]:
         by_model = with_values(task.params, values).by_name
-        return {f"{model}_params": params for model, params in by_model.items()}
+        return {"ml_config": {f"{model}_params": given for model, given in by_model.items()}}
 
     return run_with_progress(search, given, settings, proposed)
 

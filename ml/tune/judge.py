@@ -5,6 +5,7 @@ is judged by `backtest.statistics`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from backtest.statistics import (
     wilson,
 )
 from market.bars import Bars, Float64s, Int64s
+from trading.equity import EquityCurve
 from trading.forecasts import ForecastColumns, columns_of
 
 # Below this many trades a fold says nothing, not even whether to go on.
@@ -72,17 +74,19 @@ def forecasts_of(
     probabilities: Float64s,
     votes: NDArray[np.int8],
     feature_names: tuple[str, ...],
+    features: Float64s | None = None,
 ) -> ForecastColumns:
     """Forecasts of `rows` of bars, for every bar from the first of them on.
 
-    The bars between and after them have no forecast; nothing can be opened there.
+    The bars between and after them have no forecast; nothing can be opened there. `features`:
+    those of each bar from the first on, where another model asks for them.
     """
     first, count = int(rows[0]), len(bars) - int(rows[0])
     said = np.full((count, probabilities.shape[1]), np.nan)
     voted = np.zeros((count, votes.shape[1]), dtype=np.int8)
     missing = np.zeros(count, dtype=np.int16)
     said[rows - first], voted[rows - first], missing[rows - first] = probabilities, votes, -1
-    return columns_of(bars.open_ms[first:], said, voted, missing, feature_names)
+    return columns_of(bars.open_ms[first:], said, voted, missing, feature_names, features)
 
 
 def trade_forecasts(bars: Bars, forecasts: ForecastColumns, rules: Rules) -> BacktestRun:
@@ -96,17 +100,35 @@ def trade_forecasts(bars: Bars, forecasts: ForecastColumns, rules: Rules) -> Bac
     return run_backtest(decided, rules)
 
 
-def judge(run: BacktestRun, *, seed: int, days_a_year: int = 365) -> Judged:
-    """The figures of a run. `seed`: of the bootstrap, the same for all that are compared."""
-    net = np.array([trade.net_profit for trade in run.trades])
-    curve = run.curve
+def judge(runs: Sequence[BacktestRun], *, seed: int, days_a_year: int = 365) -> Judged:
+    """The figures of runs one after the other, each going on with the money of the one before.
+
+    `seed`: of the bootstrap, the same for all that are compared.
+    """
+    net, curve, initial_balance = _joined(runs)
     drawdown = float(curve.drawdown.max(initial=0.0))
     early = score(net, drawdown, seed=seed, min_trades=PROVISIONAL_TRADES)
     return Judged(
         score=score(net, drawdown, seed=seed),
         provisional=early.value,
-        sharpe=sharpe_daily(daily_returns(curve, run.initial_balance), days_a_year=days_a_year),
+        sharpe=sharpe_daily(daily_returns(curve, initial_balance), days_a_year=days_a_year),
         win_rate=wilson(int((net > 0).sum()), len(net)),
         profit_factor=profit_factor(net),
         net_profit=float(net.sum()),
     )
+
+
+def _joined(runs: Sequence[BacktestRun]) -> tuple[Float64s, EquityCurve, float]:
+    """Net profits, equity and starting balance; later runs scaled to what the earlier ones left."""
+    scale, nets, curves = 1.0, [], []
+    for run in runs:
+        curve = run.curve
+        nets.append(scale * np.array([trade.net_profit for trade in run.trades]))
+        curves.append((curve.time_ms, scale * curve.close, scale * curve.worst))
+        scale *= float(curve.close[-1]) / run.initial_balance if len(curve.close) else 1.0
+    time_ms, close, worst = (np.concatenate(parts) for parts in zip(*curves, strict=True))
+    initial_balance = runs[0].initial_balance
+    peak = np.maximum.accumulate(np.r_[initial_balance, close[:-1]][: len(close)])
+    drawdown = np.maximum(0.0, (peak - worst) / peak)
+    joined = EquityCurve(time_ms.astype(np.int64), close, worst, drawdown)
+    return np.concatenate(nets), joined, initial_balance

@@ -121,7 +121,7 @@ class SignalSearch:
             self.table.feature_names,
         )
         run = trade_forecasts(bars, forecasts, self.rules)
-        return judge(run, seed=self.task.training.seed)
+        return judge([run], seed=self.task.training.seed)
 
 
 def search_of(task: SignalTraining, rules: Rules, *, sample_days: int) -> SignalSearch:

@@ -167,7 +167,7 @@ def test_forecasts_that_know_the_future_score_high_and_random_ones_below_zero(
     scores = {}
     for skill in (0.0, 0.9):
         forecasts = forecasts_of(market, rows, *_said(market, rows, skill), ("f",))
-        scores[skill] = judge(trade_forecasts(market, forecasts, _rules()), seed=1)
+        scores[skill] = judge([trade_forecasts(market, forecasts, _rules())], seed=1)
     assert scores[0.9].score.value is not None
     assert scores[0.9].score.value > 20
     random = scores[0.0].score.value
@@ -197,7 +197,7 @@ def test_fold_too_short_for_the_gate_has_no_trade_and_no_score(market: Bars) -> 
     bars, rows = market.rows(0, 12_110), np.arange(12_000, 12_100)
     forecasts = forecasts_of(bars, rows, *_said(bars, rows, 0.5), ("f",))
     assert len(forecasts) == 110
-    judged = judge(trade_forecasts(bars, forecasts, _rules()), seed=1)
+    judged = judge([trade_forecasts(bars, forecasts, _rules())], seed=1)
     assert (judged.score.trades, judged.score.value, judged.provisional) == (0, None, None)
     assert judged.as_dict()["win_rate"] is None
 
