@@ -45,7 +45,7 @@ from trading.decision.records import (
 # Numbers that may be NaN, null in a line.
 _MAY_BE_NAN = (
     "adx", "atr", "ema200", "margin_floor", "momentum_decay",
-    "low_equity", "kelly", "risk_pct", "wanted_lots",
+    "atr_entry", "best_price", "low_equity", "kelly", "risk_pct", "wanted_lots",
 )  # fmt: skip
 _OF_A_DEAL = (
     "time_msc", "type", "entry", "magic", "reason", "volume", "price", "commission", "swap",
@@ -160,7 +160,7 @@ def _forecast(words: dict[str, Any] | None) -> Forecast | None:
 def _held(words: dict[str, Any]) -> HeldTrade:
     said = words["forecast"]
     forecast = said and ExitForecast(**{**said, "votes": tuple(said["votes"])})
-    return HeldTrade(**{**words, "forecast": forecast})
+    return HeldTrade(**_with_nan({**words, "forecast": forecast}))
 
 
 def _guard(words: dict[str, Any] | None) -> GuardState | None:

@@ -113,7 +113,8 @@ def _prop(p: PropState | None) -> str:
 
 def held_trade(h: HeldTrade, place: int) -> str:
     return (
-        f'{{"atr_entry":{h.atr_entry!r},"bars_held":{h.bars_held},"best_price":{h.best_price!r},'
+        f'{{"atr_entry":{_or_null(h.atr_entry)},"bars_held":{h.bars_held},'
+        f'"best_price":{_or_null(h.best_price)},'
         f'"entry_volume_lots":{h.entry_volume_lots!r},"forecast":{_exit_forecast(h.forecast)},'
         f'"missing_feature":{quoted(h.missing_feature)},"position_id":{place}}}'
     )

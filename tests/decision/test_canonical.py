@@ -41,7 +41,7 @@ TRADES = (
 DAY = DayState(0, 10_000.0, 9_999.5)
 HELD = (
     HeldTrade(900, 4, 99_500.5, 250.25, 0.2, ExitForecast(0.2, 0.5, 0.3, (1, 0, 1))),
-    HeldTrade(901, 1, 1e5, 251.0, 0.2, None, "m1_rsi_9"),
+    HeldTrade(901, 1, math.nan, math.nan, 0.2, None, "m1_rsi_9"),
 )
 GUARD = GuardState(
     DAY, replace(DAY, low_equity=9_500.25), 3, (-1.5, 2.0),

@@ -117,6 +117,19 @@ def test_a_tie_of_four_models_is_no_majority() -> None:
     assert not exits.has_majority(four, exits.EXIT)
 
 
+@pytest.mark.parametrize("settings", [PARTIAL, TRAIL], ids=["partial", "trailing"])
+@pytest.mark.parametrize("unknown", ["atr_entry", "best_price"])
+def test_trade_whose_past_is_not_known_is_left_alone(
+    settings: DecisionSettings, unknown: str
+) -> None:
+    held = replace(HeldTrade(7, 9, 1200.0, 100.0, 1.0), atr_entry=float("nan"))
+    if unknown == "best_price":
+        held = HeldTrade(7, 9, float("nan"), 100.0, 1.0)
+    quote = replace(make_input().quote, bid=1050.0, ask=1060.0)
+    now = make_input(open_trades=(long(),), held=(held,), quote=quote, forecast=IDLE)
+    assert decide(now, settings).intents == ()
+
+
 def test_break_even_pays_the_commission_and_waits_while_the_price_is_behind_it() -> None:
     now = make_input(quote=replace(make_input().quote, bid=1004.0, ask=1005.0),
                      instrument={"commission_per_lot": 2.5})  # fmt: skip

@@ -42,8 +42,8 @@ def partial_close(
     rule = settings.ml_active_management.partial_close
     if not rule.enabled or is_part_closed(trade, held, now):
         return None
-    if profit_atr(trade, held, now) < rule.at_profit_atr:
-        return None
+    if not profit_atr(trade, held, now) >= rule.at_profit_atr:
+        return None  # nor where the ATR of the entry is not known
     instrument = now.instrument
     volume = floor_volume(trade.volume_lots * rule.close_share, instrument.volume_step)
     rest = trade.volume_lots - volume + instrument.volume_step / 2
@@ -71,8 +71,8 @@ def trailing_stop(
         return None
     tick = now.instrument.tick_size
     ahead = (held.best_price - trade.price_open) * trade.side
-    if ahead < rule.min_profit_atr * held.atr_entry:
-        return None
+    if not ahead >= rule.min_profit_atr * held.atr_entry:
+        return None  # nor where the trade's past is not known
     behind = ceil_ticks(trail_multiple(trade.side, now, rule) * atr, tick)
     step = ceil_ticks(rule.min_step_atr * atr, tick)
     along = min(_along(trade, held.best_price, tick) - behind, _nearest(trade, now))

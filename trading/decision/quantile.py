@@ -28,7 +28,9 @@ def rolling_floor(
     fit into the look-back have a margin.
     """
     needed = _needed(lookback_ms, min_filled_share, bar_ms)
-    return np.asarray(_roll(open_ms, margin, lookback_ms, top_share, needed))
+    ascending = np.argsort(margin, kind="stable")
+    # + 0.0: no floor is −0.0, which a sort may give as well as 0.0
+    return np.asarray(_roll(open_ms, margin, ascending, lookback_ms, top_share, needed)) + 0.0
 
 
 def floor_at(
@@ -47,7 +49,7 @@ def floor_at(
     window = np.sort(window[~np.isnan(window)])
     if len(window) < _needed(lookback_ms, min_filled_share, bar_ms):
         return float("nan")
-    return float(window[len(window) - _rank(len(window), top_share)])
+    return float(window[len(window) - _rank(len(window), top_share)]) + 0.0
 
 
 def _needed(lookback_ms: int, min_filled_share: float, bar_ms: int) -> int:
@@ -61,35 +63,50 @@ def _rank(count: int, top_share: float) -> int:
 
 @kernel
 def _roll(
-    open_ms: Int64s, margin: Float64s, lookback_ms: int, top_share: float, needed: int
-) -> Float64s:
+    open_ms: Int64s, margin: Float64s, ascending: Int64s, lookback_ms: int, top_share: float,
+    needed: int,
+) -> Float64s:  # fmt: skip
+    """`ascending`: the rows in the order of their margins, NaN last. The margins inside the
+    look-back are counted by their place in that order, in a binary indexed tree (Fenwick 1994)."""
     out = np.full(len(margin), np.nan)
-    ordered = np.empty(len(margin) + 1)
-    count, oldest = 0, 0
+    place = np.empty(len(margin), dtype=np.int64)
+    for at in range(len(margin)):
+        place[ascending[at]] = at
+    counts = np.zeros(len(margin) + 1, dtype=np.int64)
+    inside, oldest = 0, 0
     for row in range(len(margin)):
         while open_ms[oldest] < open_ms[row] - lookback_ms:
             if not np.isnan(margin[oldest]):
-                count = _take_out(ordered, count, margin[oldest])
+                _count(counts, place[oldest], -1)
+                inside -= 1
             oldest += 1
-        if count >= needed:
-            out[row] = ordered[count - _rank(count, top_share)]
+        if inside >= needed:
+            nth = inside - _rank(inside, top_share)
+            out[row] = margin[ascending[_nth_place(counts, nth)]]
         if not np.isnan(margin[row]):
-            count = _put_in(ordered, count, margin[row])
+            _count(counts, place[row], 1)
+            inside += 1
     return out
 
 
 @kernel
-def _put_in(ordered: Float64s, count: int, value: float) -> int:
-    place = np.searchsorted(ordered[:count], value)
-    for i in range(count, place, -1):
-        ordered[i] = ordered[i - 1]
-    ordered[place] = value
-    return count + 1
+def _count(counts: Int64s, place: int, change: int) -> None:
+    at = place + 1
+    while at < len(counts):
+        counts[at] += change
+        at += at & -at
 
 
 @kernel
-def _take_out(ordered: Float64s, count: int, value: float) -> int:
-    place = np.searchsorted(ordered[:count], value)
-    for i in range(place, count - 1):
-        ordered[i] = ordered[i + 1]
-    return count - 1
+def _nth_place(counts: Int64s, nth: int) -> int:
+    """The place of the nth counted one, from 0 on."""
+    step = 1
+    while 2 * step < len(counts):
+        step *= 2
+    at, left = 0, nth
+    while step > 0:
+        if at + step < len(counts) and counts[at + step] <= left:
+            at += step
+            left -= counts[at]
+        step //= 2
+    return at

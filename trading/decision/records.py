@@ -144,7 +144,8 @@ class HeldTrade:
 
     `bars_held`: closes since the fill, the entry bar's included. `best_price`: best closed-bar
     extreme since the fill on the side it would leave at (bid for a long, ask for a short).
-    `atr_entry`: ATR(14) of the bar that was decided, price units. `entry_volume_lots`: volume
+    `atr_entry`: ATR(14) of the bar that was decided, price units; either is NaN where the bars do
+    not reach back that far, and nothing that needs it is done then. `entry_volume_lots`: volume
     before any partial close. `forecast`: None where the position model is off, absent, or was not
     asked; `missing_feature` names an input that was not finite.
     """
@@ -174,7 +175,8 @@ class NewsEvent:
 class DayState:
     """An account's day (or week) so far, by the clock of one zone; money in deposit currency.
 
-    `start_balance`, `start_equity`: at the first decided close at or after the local midnight.
+    `start_ms`: the local midnight. `start_balance`: before any deal at or after it;
+    `start_equity`: at the first close at or after it. Payments in and out move all three.
     `low_equity`: the lowest equity that earlier closed bars of the day have seen, at their worst
     extremes (NaN before the first).
     """
