@@ -99,6 +99,11 @@ class IntentReads:
         found = self._intents(f"WHERE bar_open_ms = ? AND {_ORDERS} ORDER BY rowid", bar_open_ms)
         return [(each.request, each.state) for each in found]
 
+    def changes_of_bar(self, bar_open_ms: int) -> tuple[LevelsIntent, ...]:
+        """The changes of levels that were decided on one bar, and their present states."""
+        return self._changes("WHERE bar_open_ms = ? AND kind = 'modify' ORDER BY rowid",
+                             bar_open_ms)  # fmt: skip
+
     def intent_state(self, client_id: str) -> IntentState | None:
         """The present state of an intent; None if there is no such intent."""
         row = self._db.execute(

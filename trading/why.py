@@ -11,6 +11,7 @@ from trading.decision.records import Denial
 from trading.errors import DaemonError
 from trading.journal import Journal
 from trading.state_folder import LIVE_ACCOUNT, PAPER_ACCOUNT
+from trading.view_parts import request_text
 
 
 def explain(state: Path, account: str | None, *, paper: bool, instant_ms: int) -> int:
@@ -19,14 +20,16 @@ def explain(state: Path, account: str | None, *, paper: bool, instant_ms: int) -
     close_ms = TIMEFRAME.floor_ms(instant_ms)
     open_ms = close_ms - TIMEFRAME.ms
     denials = journal.denials_between(open_ms, open_ms + 1)
-    intents = journal.intents_of_bar(open_ms)
+    intents, changes = journal.intents_of_bar(open_ms), journal.changes_of_bar(open_ms)
     console = Console(highlight=False)
     console.print(f"the bar that closed at {utc_text(close_ms)} UTC:")
     for request, intent_state in intents:
-        console.print(f"  {request.type.name.lower()} {request.volume:g} lots: {intent_state}")
+        console.print(f"  {request_text(request)}: {intent_state}")
+    for change in changes:
+        console.print(f"  {request_text(change.request)}: {change.state}")
     if denials:
         console.print(_table(denials))
-    elif not intents:
+    elif not (intents or changes):
         missed = journal.why_missed(open_ms)
         console.print(f"  {missed or 'no such bar was decided'}")
     journal.close()

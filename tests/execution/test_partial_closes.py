@@ -11,7 +11,8 @@ from broker.contract.errors import BrokerUnavailable
 from broker.contract.retcodes import RETCODES, RetcodeClass
 from tests.execution.venue import LOST, NOW_MS, Orders, entry
 from tests.trading.test_journal import OPEN_MS, make_bar
-from trading.execution.intents import IntentState
+from trading.execution.intents import IntentState, LevelsRequest
+from trading.execution.settings import OrderSettings
 
 Make = Callable[..., Orders]
 S = IntentState
@@ -255,6 +256,27 @@ def test_bridge_that_was_not_reached_took_no_part(orders: Make) -> None:
     assert desk.send() is S.NOT_SENT
     assert desk.beat() == ()
     assert len(desk.venue.sent) == 1
+
+
+def test_parts_and_levels_count_as_requests_and_are_never_held_back(orders: Make) -> None:
+    desk = orders(settings=OrderSettings(requests_per_hour=2, reserved_for_exits=1))
+    desk.send()
+    move = LevelsRequest("BTCUSD", 1000, 99_900.0, 101_000.0, "7719-BTCUSD-1-LEVELS-1")
+    desk.requests = [part(), move, entry("y")]
+    desk.journal.decided(make_bar(OPEN_MS + BAR_MS), desk.requests)
+    desk.send()
+    assert (desk.state(PART), desk.state(move.client_id)) == (S.FILLED, S.FILLED)
+    assert desk.state("y") is S.NOT_SENT
+    assert len(desk.journal.sent_since(0)) == 3
+
+
+def test_dry_run_sends_neither_parts_nor_levels(orders: Make) -> None:
+    move = LevelsRequest("BTCUSD", 1000, 99_900.0, 101_000.0, "7719-BTCUSD-1-LEVELS-1")
+    desk = orders(part(), move, dry=True)
+    assert desk.send() is S.DRY
+    assert desk.beats(3) == ()
+    assert (desk.venue.sent, desk.venue.modified) == ([], [])
+    assert desk.state(move.client_id) is S.DRY
 
 
 def test_retry_never_closes_what_became_too_small(orders: Make) -> None:
