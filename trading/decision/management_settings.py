@@ -85,11 +85,6 @@ class ActiveManagement(Section):
     add: AddToTrade = AddToTrade()
     position_as_primary_exit: PositionAsPrimaryExit = PositionAsPrimaryExit()
 
-    @property
-    def watches_trades(self) -> bool:
-        """Whether open trades must be looked at on every bar."""
-        return self.enabled or self.partial_close.enabled or self.ml_trailing_stop.enabled
-
     @model_validator(mode="after")
     def _pairs_go_together(self) -> Self:
         partial, primary = self.partial_close, self.position_as_primary_exit
