@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import cases  # noqa: E402
+from benchmarks import cases, training_cases  # noqa: E402
 
 PEERS = HERE / ".venv"
 MODELS = HERE / "results" / "models"
@@ -56,6 +56,10 @@ def _cases(no_peers: bool) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]
     )
     yield "decision_latency_p99", lambda: cases.decision_latency(_models())
     yield "trading_help", cases.help_time
+    yield "training_base_models_12000_rows", training_cases.base_models
+    yield "training_each_model_quick_profile", training_cases.trainers
+    yield "inference_one_row", training_cases.one_row
+    yield "inference_batch_10000_rows", training_cases.batch
 
 
 def _rules_backtest(no_peers: bool) -> dict[str, Any]:
