@@ -11,6 +11,11 @@ _TITLES = {
 }  # fmt: skip
 
 
+# Scores of a fold that are too many for a table.
+_LONG = ("classes.", "margin_quantiles.", "confusion.")
+_FOLD_COLUMNS = 9
+
+
 def card_markdown(card: ModelCard) -> str:
     """The page: data, features, parameters, scores, and how to make the model again."""
     trained = card.trained
@@ -22,10 +27,10 @@ def card_markdown(card: ModelCard) -> str:
         *(f"- {each}" for each in trained.get("warnings", [])),
         "",
         *_table("", ("", ""), _facts(card)),
-        *_table("## Scores, out of sample", ("score", "mean of folds", "90 %"), _scores(card)),
+        *_table("## Scores, out of sample", ("score", "value", "90 %"), _scores(card)),
         *_table("## Calibration error", ("class", "mean absolute"),
                 ((name, f"{error:.4f}") for name, error in card.calibration_error.items())),
-        *_table("## Folds", ("test from", "test to", "rows"), _folds(trained)),
+        *_folds(trained),
         *_table("## Parameters", ("model", "parameters"), _parameters(trained)),
         *_table("## Graph against native", ("", ""), sorted(
             (key, shown(value)) for key, value in trained.get("parity", {}).items())),
@@ -65,7 +70,7 @@ def _scores(card: ModelCard) -> Iterator[tuple[str, str, str]]:
     for name, value in _flat(mean):
         low_high = card.intervals.get(name)
         limits = f"{low_high[0]:.4f} … {low_high[1]:.4f}" if isinstance(low_high, list) else ""
-        yield name, f"{value:.4f}", limits
+        yield name, _short(value), limits
 
 
 def _flat(scores: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
@@ -76,9 +81,22 @@ def _flat(scores: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, fl
             yield f"{prefix}{key}", float(value)
 
 
-def _folds(trained: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    for fold in trained["folds"]:
-        yield tuple(shown(fold.get(key, "")) for key in ("test_from", "test_to", "rows"))
+def _folds(trained: Mapping[str, Any]) -> list[str]:
+    """One row per fold: where it was tested, and its first few scores."""
+    folds = trained["folds"]
+    flat = [dict(_flat(fold)) for fold in folds]
+    names = [name for name in flat[0] if not name.startswith(_LONG)][:_FOLD_COLUMNS]
+    rows = (
+        (fold["test_from"][:10], *(_short(scores.get(name)) for name in names))
+        for fold, scores in zip(folds, flat, strict=True)
+    )
+    return _table("## Folds", ("test from", *names), rows)
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value.is_integer() else f"{value:.4f}"
 
 
 def _parameters(trained: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

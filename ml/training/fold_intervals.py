@@ -12,6 +12,7 @@ import numpy as np
 DRAWS = 1000
 SHARE = 0.90
 _SEED = 1993
+_NO_SCORES = ("rows", "trades", "standard_error")
 
 
 def fold_intervals(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def fold_intervals(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     limits: dict[str, Any] = {"share": SHARE, "draws": DRAWS, "folds": len(folds)}
     for name in flat[0] if flat else ():
         values = [each.get(name) for each in flat]
-        if name.endswith("rows") or None in values:
+        if name.endswith(_NO_SCORES) or None in values:
             continue
         means = weight @ np.array(values, dtype=np.float64) / weight.sum(axis=1)
         edge = (1 - SHARE) / 2

@@ -76,6 +76,7 @@ def train_position(
         **learned_from(task, evidence.oof, paths, table),
         "rows": row_counts(table, base, calibration),
         "params": params,
+        "devices": task.signal.devices.by_name,
         **judgement(task, table, folds, Judged.joined(judged), list(params)),
         "calibration_knots": [[len(each.x) for each in model] for model in final.tables],
         "parity": parity.as_dict(),

@@ -155,7 +155,7 @@ def _start(
     paths: ModelPaths,
 ) -> Start:
     if not task.warm_start:
-        return fresh("asked for")
+        return fresh("so it was asked")
     return load_start(
         warm_folder(paths.graph),
         _facts(task, table, params, base),

@@ -32,7 +32,8 @@ def headline_score(metadata: Mapping[str, Any]) -> tuple[str, str]:
     if metadata["kind"] == "sltp":
         gated = mean["gated"]
         return f"{gated['model']:+.4f} R a trade", f"{gated['static']:+.4f}"
-    return _risk_score(mean)
+    traded = mean["gated"]
+    return f"{traded['model']:+.2f} bp a trade", f"{traded['constant']:+.2f}"
 
 
 def folds_table(folds: Sequence[Mapping[str, Any]]) -> Any:
@@ -63,13 +64,6 @@ def words(metadata: Mapping[str, Any]) -> list[str]:
     if metadata.get("m1_why"):
         lines.append(f"{name}: M1: {metadata['m1_why']}")
     return lines
-
-
-def _risk_score(mean: Mapping[str, Any]) -> tuple[str, str]:
-    for name, value in mean.items():
-        if isinstance(value, float):
-            return f"{name} {value:.4f}", "-"
-    return "-", "-"
 
 
 def _rows(metadata: Mapping[str, Any]) -> str:
