@@ -26,7 +26,7 @@ from broker.simulator.records import SendResult
 from broker.simulator.terminal import SimulatedTerminal
 from trading.canonical import decision_line
 from trading.decision import gate
-from trading.decision.decide import decide
+from trading.decision.decide import decide, wanted
 from trading.decision.records import ClosedTrade, Decision, DecisionInput, InstrumentView
 from trading.equity import EquityCurve, equity_curve
 from trading.execution.intents import TradeRequest
@@ -110,6 +110,15 @@ class BacktestRun:
         now = self.inputs.at(row, gate_open=verdict.denied == 0)
         return now, decide(now, self.rules.decision, verdict)
 
+    def visit(self, row: int) -> None:
+        """Decides and acts at the close of a row; what speaks against an entry is not written."""
+        self.venue.advance(self.inputs.close_ms(row))
+        verdict = self.verdicts.row(row)
+        now = self.inputs.at(row, gate_open=verdict.denied == 0)
+        intents = wanted(now, self.rules.decision, verdict)
+        market = now.market
+        self.act(row, now, Decision(market.symbol, market.open_ms, intents, ()))
+
     def act(self, row: int, now: DecisionInput, decision: Decision) -> tuple[TradeRequest, ...]:
         """Plans and sends what was decided."""
         self.inputs.decided(now)
@@ -153,7 +162,7 @@ def run_backtest(bars: DecidedBars, rules: Rules, *, skip_idle: bool = True) -> 
 
 def _visit_all(run: BacktestRun) -> None:
     for row in range(len(run.bars)):
-        run.act(row, *run.decide_at(row))
+        run.visit(row)
 
 
 def _visit_entries(run: BacktestRun, candidates: list[int]) -> None:
@@ -178,7 +187,7 @@ def _visit_watched(run: BacktestRun, candidates: list[int]) -> None:
             row = candidates[place]
         if row == last:
             return
-        run.act(row, *run.decide_at(row))
+        run.visit(row)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from backtest.columns import DecidedBars, RowReader
 from backtest.rules import Rules
 from backtest.venue import Venue
 from market.bars import Float64s
+from market.sessions import Sessions
 from trading.advice import NO_ADVICE, NO_M1, Advice, Adviser, Close
 from trading.decision.guards import worst_equity
 from trading.decision.records import AccountView, DecisionInput, GuardState, OpenTrade
@@ -33,6 +34,7 @@ class RowInputs:
         self._adviser = Adviser(rules.models, rules.decision, bars.forecasts.feature_names)
         self._profits = _Profits(venue.book)
         self._news_minutes = rules.decision.news_window_minutes
+        self._breaks = self._sessions_with_breaks()
         self._last_row = -1
         self.watches = self._adviser.manages or self._day is not None
 
@@ -61,8 +63,12 @@ class RowInputs:
             quote, account, mine, terms, venue.book,
             day_zone=self._rules.decision.timezone, session_open=self._session_open[row],
             advice=advice, guard=guard, news=news,
-            break_ms=self._rules.instrument.sessions.next_break_ms(close_ms),
+            break_ms=self._breaks.next_break_ms(close_ms) if self._breaks is not None else 0,
         )  # fmt: skip
+
+    def _sessions_with_breaks(self) -> Sessions | None:
+        sessions = self._rules.instrument.sessions
+        return sessions if sessions.has_breaks else None
 
     def decided(self, now: DecisionInput) -> None:
         """What the bar was at its worst counts from the next one on."""

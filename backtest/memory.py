@@ -62,6 +62,8 @@ class Memory:
 class Answers:
     """Numbers by the hash of the row that was asked with."""
 
+    __slots__ = ("_at_first", "known")
+
     def __init__(self, known: dict[bytes, Float64s] | None = None) -> None:
         self.known = known or {}
         self._at_first = len(self.known)
@@ -110,7 +112,10 @@ class RememberedExits:
         self._answers = answers
 
     def predict(self, rows: Float64s) -> Said:
-        known, keys = self._answers.known, [Answers.key(row) for row in rows]
+        known = self._answers.known
+        if len(rows) == 1 and (answer := known.get(Answers.key(rows))) is not None:
+            return Said(answer[None])
+        keys = [Answers.key(row) for row in rows]
         new = [place for place, key in enumerate(keys) if key not in known]
         if new:
             said = self._model.predict(rows[new])

@@ -6,16 +6,18 @@ from broker.contract import retcodes
 from broker.contract.constants import OrderType, TradeAction
 from broker.contract.messages import Deal, OrderRequest, SymbolSpec, TradeResult
 from broker.simulator import records
+from broker.simulator.feed import QuoteTicks
 from broker.simulator.records import SendResult
 from broker.simulator.terminal import SimulatedTerminal
 from market.instrument import Instrument
-from trading.decision.records import AccountView, InstrumentView, OpenTrade, Quote
+from trading.decision.records import AccountView, InstrumentView, OpenTrade, Quote, Side
 from trading.execution.intents import LevelsRequest, TradeRequest
-from trading.trade_book import TradeBook
-from trading.views import instrument_view, open_trades
+from trading.trade_book import TradeBook, is_ours
+from trading.views import instrument_view
 
 # Bound once: an enumeration's member costs ten times a plain name, several times a trade.
 _BUY, _DEAL, _LEVELS = OrderType.BUY, TradeAction.DEAL, TradeAction.SLTP
+_LONG, _SHORT = Side.BUY, Side.SELL
 
 
 class Venue:
@@ -35,7 +37,7 @@ class Venue:
         self._commission_per_lot = terminal.instruments[symbol].commission_per_lot
         self.advance = terminal.advance
         self._positions = terminal.book.positions
-        self._price = terminal.units[symbol].price
+        self._price, self._lots = terminal.units[symbol].price, terminal.units[symbol].lots
         self._funds = terminal.funds()
         self._account_now = AccountView(*self._funds)
         self._deals_read = 0
@@ -62,12 +64,27 @@ class Venue:
         if ticks is None:
             raise ValueError(f"{self.symbol}: no quote yet at {terminal.now_ms}")
         now = Quote(ticks.time_ms, price(ticks.bid), price(ticks.ask))
-        held = terminal.positions(self.symbol) if self.holds else ()
-        mine = open_trades(held, self.book.strategy_id) if held else ()
+        mine = self._open_trades(ticks) if self._positions else ()
         terms = instrument_view(
             self.spec, now, self._leverage, commission_per_lot=self._commission_per_lot
         )
         return now, self._account(), mine, terms
+
+    def _open_trades(self, ticks: QuoteTicks) -> tuple[OpenTrade, ...]:
+        """`views.open_trades` of the terminal's positions, from its records."""
+        book, price, scale = self.terminal.book, self._price, self.terminal.scale
+        lots, strategy_id = self._lots, self.book.strategy_id
+        mine = [p for p in self._positions.values() if is_ours(p.magic, strategy_id)]
+        if len(mine) > 1:
+            mine.sort(key=lambda p: (p.time_ms, p.identifier))
+        return tuple([
+            OpenTrade(
+                p.identifier, _LONG if p.side > 0 else _SHORT, lots(p.steps), price(p.open_ticks),
+                price(p.sl), price(p.tp), p.time_ms,
+                book.profit_at(p, ticks.bid if p.side > 0 else ticks.ask) / scale, p.swap / scale,
+            )
+            for p in mine
+        ])  # fmt: skip
 
     def _account(self) -> AccountView:
         """The account's money; the last record again where nothing moved."""

@@ -43,6 +43,11 @@ class Sessions:
         minute: Int64s = (local_s // 60 - _FIRST_MONDAY_MIN) % _MINUTES_A_WEEK
         return _open_minutes(self)[minute]
 
+    @property
+    def has_breaks(self) -> bool:
+        """Whether the market closes for two hours or more at all."""
+        return bool(_break_starts(self))
+
     def next_break_ms(self, instant_ms: int) -> int:
         """When the market closes next for two hours or more; 0 if not within a day from now."""
         starts = _break_starts(self)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from market.bars import Float64s
 from ml.features.position import M1_NAMES, M1_NEUTRAL, STATE_NAMES, position_state
@@ -142,13 +141,15 @@ class Adviser:
         if self.manages and trades:
             held = held_trades(trades, book, now.facts, now.row)
             if self._exits is not None:
-                held = tuple(map(self._with_forecast, held, trades, [now] * len(held)))
+                held = tuple(
+                    [self._asked(each, of, now) for each, of in zip(held, trades, strict=True)]
+                )
         may_add = self._may_add and any(each.forecast is not None for each in held)
         if not (gate_open or may_add):
             return Advice(held) if held else NO_ADVICE
         return Advice(held, self._stop_forecast(now), self._multiplier(now))
 
-    def _with_forecast(self, held: HeldTrade, trade: OpenTrade, now: Close) -> HeldTrade:
+    def _asked(self, held: HeldTrade, trade: OpenTrade, now: Close) -> HeldTrade:
         if self._exits is None or held.bars_held < self._min_bars:
             return held
         row = exit_row(held, trade, now)
@@ -157,7 +158,11 @@ class Adviser:
             return replace(held, missing_feature=self._name_of(int((~finite).argmax())))
         said = self._exits.predict(row[None])
         p_hold, p_exit, p_add = said.probabilities[0].tolist()
-        return replace(held, forecast=ExitForecast(p_hold, p_exit, p_add, _votes(said.votes[0])))
+        return HeldTrade(
+            held.position_id, held.bars_held, held.best_price, held.atr_entry,
+            held.entry_volume_lots,
+            ExitForecast(p_hold, p_exit, p_add, tuple(said.votes[0].tolist())),
+        )  # fmt: skip
 
     def _name_of(self, column: int) -> str:
         return (*self._names, *STATE_NAMES, *M1_NAMES)[column]
@@ -185,10 +190,6 @@ def exit_row(held: HeldTrade, trade: OpenTrade, now: Close) -> Float64s:
         held.best_price, held.atr_entry,
     )  # fmt: skip
     return np.concatenate([now.features, state, now.m1])
-
-
-def _votes(votes: NDArray[np.int8]) -> tuple[int, ...]:
-    return tuple(votes.tolist())
 
 
 def _places(names: Sequence[str], wanted: Sequence[str], setting: str) -> tuple[int, ...]:

@@ -148,8 +148,9 @@ class DayBook:
         return DayState(start_ms, balance, max(balance, at.equity))
 
     def _recent_net(self) -> tuple[float, ...]:
-        last = self._book.closed[-self._recent :] if self._recent else ()
-        return tuple(trade.net_profit for trade in last)
+        if not self._recent:
+            return ()
+        return tuple([trade.net_profit for trade in self._book.closed[-self._recent :]])
 
     def _prop_state(self, at: "_Close", moved: float) -> PropState | None:
         if self._prop is None:
@@ -246,12 +247,14 @@ class _OwnDays:
 
     def read(self) -> None:
         """Takes in what is new in the book."""
-        for at_ms in self._book.opened[len(self._opened) :]:
-            insort(self._opened, at_ms)
-            self._opened_days.add(self._days.start_ms(at_ms))
-        new = self._book.cash[self._cash_read :]
-        if not new:
+        opened, cash = self._book.opened, self._book.cash
+        if len(opened) > len(self._opened):
+            for at_ms in opened[len(self._opened) :]:
+                insort(self._opened, at_ms)
+                self._opened_days.add(self._days.start_ms(at_ms))
+        if len(cash) == self._cash_read:
             return
+        new = cash[self._cash_read :]
         for at_ms, amount in new:
             day_ms = self._days.start_ms(at_ms)
             self._profits[day_ms] = self._profits.get(day_ms, 0.0) + amount

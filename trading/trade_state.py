@@ -3,6 +3,7 @@
 Nothing is remembered between closes, so a restarted daemon and a backtest say the same.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from market.fills import ticks
 from market.indicators import atr
 from market.instrument import Instrument
 from market.rounding import tick_price
-from trading.decision.records import ExitForecast, HeldTrade, OpenTrade
+from trading.decision.records import HeldTrade, OpenTrade
 from trading.trade_book import TradeBook
 
 # A trade that is older counts as one of this age: the daemon's window must hold its entry bar,
@@ -39,17 +40,15 @@ class TradeFacts:
         self._atr = ranges.data
         self._highest_bid, self._lowest_ask = high, low + spread
         self._bid, self._ask = close.data, (close + spread).data
+        # The last answer of each trade: the next close looks at one bar more.
+        self._best: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def held(
-        self, trade: OpenTrade, row: int, *, entry_volume_lots: float,
-        forecast: ExitForecast | None = None, missing_feature: str = "",
-    ) -> HeldTrade:  # fmt: skip
+    def held(self, trade: OpenTrade, row: int, *, entry_volume_lots: float) -> HeldTrade:
         """The facts of one trade at the close of `row`."""
         decided = self.decided_row(trade.opened_ms, row)
         return HeldTrade(
             trade.position_id, row - decided, self._best_price(trade, decided, row),
-            self._atr[decided] if decided >= 0 else float("nan"), entry_volume_lots,
-            forecast, missing_feature,
+            self._atr[decided] if decided >= 0 else math.nan, entry_volume_lots,
         )  # fmt: skip
 
     def exit_price(self, trade: OpenTrade, row: int) -> float:
@@ -65,10 +64,16 @@ class TradeFacts:
         """Before the first close after the fill it is the fill itself."""
         if decided == row:
             return trade.price_open
-        since = slice(decided + 1, row + 1)
-        if trade.side > 0:
-            return tick_price(int(self._highest_bid[since].max()), self._tick)
-        return tick_price(int(self._lowest_ask[since].min()), self._tick)
+        extremes = self._highest_bid if trade.side > 0 else self._lowest_ask
+        known, best = self._best.get((trade.position_id, decided), (row, 0))
+        if known == row - 1:
+            new = int(extremes[row])
+            best = max(best, new) if trade.side > 0 else min(best, new)
+        else:
+            since = extremes[decided + 1 : row + 1]
+            best = int(since.max() if trade.side > 0 else since.min())
+        self._best[trade.position_id, decided] = row, best
+        return tick_price(best, self._tick)
 
 
 def facts_of_window(window: Bars, instrument: Instrument) -> TradeFacts:
@@ -80,9 +85,10 @@ def facts_of_window(window: Bars, instrument: Instrument) -> TradeFacts:
 
 def entry_volume_lots(trade: OpenTrade, book: TradeBook) -> float:
     """Lots before any partial close; those of now where the opening deal is not known yet."""
-    if trade.position_id in book.held:
+    try:
         return book.entry_volume(trade.position_id)
-    return trade.volume_lots
+    except KeyError:
+        return trade.volume_lots
 
 
 def held_trades(
@@ -90,5 +96,5 @@ def held_trades(
 ) -> tuple[HeldTrade, ...]:
     """The facts of each open trade at the close of `row`, in the order of `trades`."""
     return tuple(
-        facts.held(trade, row, entry_volume_lots=entry_volume_lots(trade, book)) for trade in trades
+        [facts.held(each, row, entry_volume_lots=entry_volume_lots(each, book)) for each in trades]
     )

@@ -26,6 +26,19 @@ def decide(
     return Decision(now.market.symbol, now.market.open_ms, intents, refused)
 
 
+def wanted(
+    now: DecisionInput, settings: DecisionSettings, verdict: gate.Verdict
+) -> tuple[Intent, ...]:
+    """`decide(now, settings, verdict).intents`, for whoever leaves the reasons unread.
+
+    While the gate is shut nothing is entered, and unless trades may be added to no rule looks at
+    the reasons: what becomes of open trades is all there is.
+    """
+    if verdict.denied and not settings.ml_active_management.add.enabled:
+        return management.intents(now, settings) if now.open_trades else ()
+    return decide(now, settings, verdict).intents
+
+
 def _opened(
     side: Side,
     now: DecisionInput,
