@@ -30,6 +30,7 @@ from trading.execution.intents import (
 )
 from trading.journal_reads import JournalReads
 from trading.journal_schema import SCHEMA_VERSION, statements
+from trading.outbox import Outgoing, Translator, put_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,12 +52,17 @@ def wall_ms() -> int:
 
 
 class Journal(JournalReads):
-    """One account's journal. Every method here writes, and is one transaction."""
+    """One account's journal. Every method here writes, and is one transaction.
+
+    `translator` makes outbox rows of what is written, in the same transaction; None: nothing
+    leaves.
+    """
 
     def __init__(self, path: Path, *, observed_ms: Callable[[], int] = wall_ms) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._observed_ms = observed_ms
+        self.translator: Translator | None = None
         try:
             super().__init__(sqlite3.connect(path, isolation_level=None))
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -106,6 +112,9 @@ class Journal(JournalReads):
                 self._add_intent(request, bar, state)
             self._add_deals(deals)
             self._set_meta(f"handled {bar.symbol}", str(bar.bar_open_ms))
+            if self.translator is not None:
+                rows = self.translator.decided(bar.bar_open_ms, bar.decided_ms, bar.line)
+                put_rows(self._db, rows)
 
     def missed(self, symbol: str, bar_open_ms: int, event_time_ms: int, why: str) -> None:
         """A bar that closed and was not decided, and why."""
@@ -137,6 +146,11 @@ class Journal(JournalReads):
             if then is not None:
                 self._begin(then, event_time_ms, parent)
 
+    def announce(self, row: Outgoing) -> None:
+        """A row of the outbox that tells of nothing else in the journal."""
+        with self._transaction():
+            put_rows(self._db, [row])
+
     def saw_deals(self, deals: Sequence[Deal]) -> None:
         """Keeps deals not seen before."""
         if deals:
@@ -150,16 +164,18 @@ class Journal(JournalReads):
 
     def _require_schema(self) -> None:
         version = int(self._one("PRAGMA user_version"))
-        if version == 0:
-            with self._transaction():
-                for statement in statements():
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        elif version != SCHEMA_VERSION:
+        if version == SCHEMA_VERSION:
+            return
+        way = statements(version)
+        if way is None:
             raise JournalError(
                 f"{self._path}: journal version {SCHEMA_VERSION} is allowed, {version} came; "
                 "use the program version that wrote it, or move the file away"
             )
+        with self._transaction():
+            for statement in way:
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -173,11 +189,14 @@ class Journal(JournalReads):
         self._db.execute("COMMIT")
 
     def _append(self, kind: str, event_time_ms: int, payload: dict[str, Any]) -> None:
-        self._db.execute(
+        number = self._db.execute(
             "INSERT INTO events (kind, event_time_ms, observed_time_ms, payload) "
             "VALUES (?, ?, ?, ?)",
             (kind, event_time_ms, self._observed_ms(), json.dumps(payload)),
-        )
+        ).lastrowid
+        if self.translator is not None:
+            rows = self.translator.event(number or 0, kind, event_time_ms, payload)
+            put_rows(self._db, rows)
 
     def _add_intent(self, request: TradeRequest, bar: DecidedBar, state: IntentState) -> None:
         self._insert(request, bar.bar_open_ms, request.client_id, state, bar.decided_ms)

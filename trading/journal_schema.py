@@ -3,7 +3,9 @@
 import sqlite3
 from collections.abc import Iterator
 
-SCHEMA_VERSION = 2
+from trading.outbox import OUTBOX_SCHEMA
+
+SCHEMA_VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -37,10 +39,17 @@ CREATE TRIGGER decisions_remain BEFORE DELETE ON decisions
 """
 
 
-def statements() -> Iterator[str]:
-    """The statements that make an empty journal; a trigger's inner semicolon ends none."""
+def statements(version: int) -> Iterator[str] | None:
+    """The statements that bring a journal of this version (0: an empty file) to the present one;
+    None where there is no way."""
+    ways = {0: _SCHEMA + OUTBOX_SCHEMA, 2: OUTBOX_SCHEMA}
+    return _statements(ways[version]) if version in ways else None
+
+
+def _statements(schema: str) -> Iterator[str]:
+    """One by one; a trigger's inner semicolon ends none."""
     held = ""
-    for line in _SCHEMA.splitlines():
+    for line in schema.splitlines():
         held += line + "\n"
         if sqlite3.complete_statement(held):
             yield held

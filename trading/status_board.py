@@ -1,0 +1,95 @@
+"""What the daemon last knew, for everybody who asks: commands, doctor, dashboard.
+
+The loop replaces one immutable record after each cycle; a reader takes the record as it is. There
+is no lock, and nobody who reads can delay the loop or touch the broker.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from broker.contract.messages import Account, Position, Snapshot
+from trading.decision.records import Decision, DecisionInput
+from trading.report import BarReport, Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`phase`: starting, trading, ended. `looked_ms`: the broker's time of the last look, 0 before
+    the first. `account`, `positions` (own ones): what that look showed. `input`, `decision`: of the
+    bar that was decided last; None before the first. `day_profit`: closed and open profit since the
+    local midnight, as of the last decided bar. `halts`: why nothing may be opened now, pause and
+    health alike. `trouble`: why the last cycle failed, or an empty text. `decided`: bars decided in
+    the whole run. `models`: release or hash, by kind. `news`: releases to come, in words.
+    """
+
+    symbol: str = ""
+    digits: int = 2
+    phase: str = "starting"
+    looked_ms: int = 0
+    account: Account | None = None
+    positions: tuple[Position, ...] = ()
+    input: DecisionInput | None = None
+    decision: Decision | None = None
+    margin: float = 0.0
+    decided: int = 0
+    decision_ms: float = 0.0
+    day_profit: float = 0.0
+    halts: tuple[str, ...] = ()
+    trouble: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
+    news: tuple[str, ...] = ()
+    news_unknown: str = ""
+
+
+class StatusBoard:
+    """`now` is the newest record. Only the loop's thread writes."""
+
+    def __init__(self, first: Status | None = None) -> None:
+        self.now = first or Status()
+
+    def change(self, **values: Any) -> None:
+        """A record with these values changed takes the place of the present one."""
+        self.now = replace(self.now, **values)
+
+    def saw(self, snapshot: Snapshot, halts: tuple[str, ...]) -> None:
+        """What a look showed: own positions, and why nothing may be opened."""
+        self.change(
+            looked_ms=snapshot.as_of_msc, account=snapshot.account,
+            positions=snapshot.positions, halts=halts,
+        )  # fmt: skip
+
+
+class BoardReporter:
+    """A reporter in front of another one: keeps the board's word on bars, trouble and the end."""
+
+    def __init__(self, board: StatusBoard, view: Reporter) -> None:
+        self._board = board
+        self._view = view
+
+    def started(self, text: str) -> None:
+        self._view.started(text)
+
+    def bar(self, report: BarReport) -> None:
+        self._board.change(
+            phase="trading", input=report.input, decision=report.decision, margin=report.margin,
+            decided=report.count, decision_ms=report.decision_ms, day_profit=report.day_profit,
+        )  # fmt: skip
+        self._view.bar(report)
+
+    def beat(self, snapshot: Snapshot) -> None:
+        self._view.beat(snapshot)
+
+    def trouble(self, text: str) -> None:
+        self._board.change(trouble=text)
+        self._view.trouble(text)
+
+    def page(self, text: str) -> None:
+        self._view.page(text)
+
+    def closed(self) -> None:
+        self._board.change(phase="ended")
+        self._view.closed()
+
+    def finished(self, text: str, summary: Mapping[str, Any]) -> None:
+        self._view.finished(text, summary)
