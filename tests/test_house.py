@@ -41,6 +41,7 @@ MAY_IMPORT["settings"] = {"market", *_SETTINGS_SECTIONS}
 DOORS = {
     "trading.cli", "trading.command_line",
     "trading.doctor_command", "trading.live_command", "trading.paper_command",
+    "trading.swap_command",
     "backtest.run", "ml.train",
     "ml.train_inputs", "ml.train_options", "ml.train_pipeline", "ml.train_refresh",
     "ml.train_reproduce", "ml.train_tuning", "mt5api.__main__",

@@ -23,6 +23,7 @@ from trading.forecaster import Forecaster, Predictor
 from trading.journal import Journal
 from trading.minutes import BrokerMinutes
 from trading.missed import MissedBars
+from trading.model_source import ModelSwap, SwapTerms
 from trading.observer import Observer
 from trading.outage import Outage
 from trading.outside import NOTHING_OUTSIDE, Outside
@@ -71,11 +72,13 @@ def assemble(
     pager: Pager | None = None,
     beside: BesideModels = NO_MODELS,
     outside: Outside = NOTHING_OUTSIDE,
+    swap: SwapTerms | None = None,
 ) -> Bot:
     """A bot over these parts; nothing is asked of the broker yet.
 
     `require_bridge` raises when waiting for the bridge makes no sense any more. `pager`: None is
     the journal, the log and the view. `beside`: the models beside the signal model, `predictor`.
+    `swap`: None where the models stay as they are for the whole run.
     """
     instrument, daemon = trade.instrument, trade.daemon
     pager = pager or JournalPager(journal, reporter, clock)
@@ -104,17 +107,19 @@ def assemble(
         books, Adviser(beside, trade.decision, names(trade.groups)), outside.news,
         BrokerMinutes(broker, instrument.symbol) if beside.minutes else None,
     )  # fmt: skip
+    feed = BarFeed(store, broker, instrument, TIMEFRAME, lookback_ms=forecaster.lookback_ms)
+    inputs = DecisionInputs(sources, instrument, trade.decision)
     parts = Parts(
         broker=broker,
         clock=clock,
         schedule=schedule,
-        feed=BarFeed(store, broker, instrument, TIMEFRAME, lookback_ms=forecaster.lookback_ms),
+        feed=feed,
         forecaster=forecaster,
         watch=watch,
         observer=Observer(
             broker, resolver, dispatcher, watch, books, instrument, day_zone=trade.decision.timezone
         ),
-        inputs=DecisionInputs(sources, instrument, trade.decision),
+        inputs=inputs,
         resolver=resolver,
         dispatcher=dispatcher,
         journal=journal,
@@ -126,5 +131,9 @@ def assemble(
         reporter=reporter,
         stop=stop,
         accepted=accepted,
+        swap=None if swap is None else ModelSwap(
+            swap, broker=broker, forecaster=forecaster, feed=feed, inputs=inputs,
+            schedule=schedule, journal=journal, pager=pager,
+        ),
     )  # fmt: skip
     return Bot(parts, instrument.symbol, TIMEFRAME, trade.decision, daemon)

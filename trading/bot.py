@@ -25,6 +25,7 @@ from trading.forecaster import Forecaster
 from trading.journal import DecidedBar, Journal
 from trading.market_window import last_bar
 from trading.missed import MissedBars
+from trading.model_source import ModelSwap
 from trading.observer import Observer, Seen
 from trading.outage import Outage
 from trading.pins import Accepted, pin, require_room
@@ -54,6 +55,7 @@ class Parts:
     reporter: Reporter
     stop: StopFlag
     accepted: Accepted
+    swap: ModelSwap | None = None
 
 
 class Bot:
@@ -86,6 +88,8 @@ class Bot:
     def cycle(self) -> None:
         """Waits for the next close or beat; decides the bar that closed, if one did."""
         p = self._parts
+        if p.swap is not None:
+            p.swap.between_bars(p.clock.now_ms())
         now_ms = p.clock.wait_until(p.schedule.next_wake_ms(open_work=self._open_work))
         if now_ms < p.schedule.next_close_ms:
             p.reporter.beat(p.observer.look(now_ms, at_close=False).snapshot)
@@ -153,6 +157,8 @@ class Bot:
         p.forecaster.start(history, first_ms)
         if len(history):
             last_bar(history)  # compiled code is loaded before the first close
+        if p.swap is not None:
+            p.swap.started(first_ms)
 
     @property
     def _open_work(self) -> bool:

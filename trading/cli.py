@@ -33,6 +33,10 @@ def _run(given: argparse.Namespace) -> int:
         from trading.why import explain
 
         return explain(given.state, given.account, paper=given.paper, instant_ms=given.why)
+    if given.swap_model is not None:
+        from trading.swap_command import run_swap
+
+        return run_swap(given)
     if given.doctor:
         from trading.doctor_command import run_doctor
 
@@ -81,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         help="the account that is logged in is the right one from now on")  # fmt: skip
     add("--accept-spec", action="store_true",
         help="the symbol's changed terms were looked at and are accepted")  # fmt: skip
+    add("--swap-model", metavar="TAG",
+        help="let the running daemon serve this release of the hub")  # fmt: skip
     add("--quiet", action="store_true", help="no line per bar")
     add(
         "--why",

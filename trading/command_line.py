@@ -53,11 +53,12 @@ def _known_failures() -> Failures:
     from broker.contract.errors import BrokerError
     from market.bars import BarsError
     from market.sources.errors import SourceError
+    from ml.hub.errors import HubError
     from ml.predictors.compat import ModelError
     from settings import SettingsError
     from trading.errors import DaemonError
 
     return (
-        BrokerError, BarsError, SourceError, ModelError, SettingsError, DaemonError,
+        BrokerError, BarsError, SourceError, ModelError, HubError, SettingsError, DaemonError,
         sqlite3.Error, OSError,
     )  # fmt: skip

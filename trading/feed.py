@@ -50,6 +50,16 @@ class BarFeed:
         self._window = history.between(self._keep_from(history, now_ms), now_ms)
         return history
 
+    def history(self, *, need_from_ms: int) -> Bars:
+        """The store's bars from `need_from_ms` to the window's end; nothing is asked of the broker.
+
+        They are all there if `start` was given an earlier instant.
+        """
+        window = self.window
+        if len(window) == 0:
+            return window
+        return self._load(need_from_ms - _CLOSURE_MS, int(window.close_ms[-1]))
+
     def top_up(self, now_ms: int) -> MergeReport:
         """Adds the bars that closed since the last call to the store and to the window's end."""
         window = self.window

@@ -85,6 +85,22 @@ class Forecaster:
         self._columns(known, last - 1)  # one row, as at a close: what it needs is loaded before
         self._open_ms, self._margin = columns.open_ms, columns.margin
 
+    def with_predictor(
+        self, predictor: Predictor, history: Bars, first_open_ms: int
+    ) -> "Forecaster":
+        """One like this over another model, with that model's own margins of the look-back."""
+        other = Forecaster(
+            predictor, groups=self._groups, quantile=self._quantile, round_step=self._round_step,
+            calendar=self._calendar, onchain=self._onchain,
+        )  # fmt: skip
+        other.start(history, first_open_ms)
+        return other
+
+    def take_over(self, other: "Forecaster") -> None:
+        """From the next bar on, forecasts and margins are the other's."""
+        self._predictor = other._predictor
+        self._open_ms, self._margin = other._open_ms, other._margin
+
     def forecast(self, window: Bars) -> BarForecast:
         """The forecast of the window's last bar; its margin is then part of the look-back."""
         row = len(window) - 1

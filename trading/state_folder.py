@@ -61,6 +61,18 @@ class StateFolder:
         if self._lock:
             self._lock.close()
 
+    @staticmethod
+    def is_held(path: Path) -> bool:
+        """Whether a daemon runs in this folder now."""
+        try:
+            with (path / _LOCK).open("r+", encoding="ascii") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
     def clear(self) -> None:
         """Removes everything but the lock: the next run starts anew."""
         for each in self.path.iterdir():
