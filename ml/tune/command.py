@@ -84,9 +84,12 @@ def run_with_progress(
     given: argparse.Namespace,
     settings: "Settings",
     proposed: Callable[[dict[str, float]], dict[str, Any]],
+    *,
+    to_beat: float | None = None,
 ) -> int:
     """Runs the study, prints what came out, and writes the proposal; `proposed` makes sections of
-    the settings files of a trial's parameters. No settings file is touched."""
+    the settings files of a trial's parameters. `to_beat`: the score without the model. No settings
+    file is touched."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
@@ -108,8 +111,9 @@ def run_with_progress(
 
         made = run_study(search, plan, ledger, progress)
     path = given.out or Path("reports") / f"tune_{search.kind}_{search.symbol.lower()}.json"
-    console.print("\n".join(words(made)))
-    written = {"words": words(made), **asdict(made), "identity": search.identity()}
+    said = words(made, to_beat)
+    console.print("\n".join(said))
+    written = {"words": said, **asdict(made), "identity": search.identity()}
     if made.params is not None:
         written |= proposed(made.params)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,8 +122,8 @@ def run_with_progress(
     return 0
 
 
-def words(made: "Outcome") -> list[str]:
-    """What a study came to, in plain words."""
+def words(made: "Outcome", to_beat: float | None = None) -> list[str]:
+    """What a study came to, in plain words; `to_beat`: the score without the model."""
     head = (
         f"{made.study}: {made.trials} trials, {made.pruned} pruned or not comparable, "
         f"{made.failed} failed"
@@ -127,6 +131,9 @@ def words(made: "Outcome") -> list[str]:
     if made.value is None:
         return [head, "no trial made 100 trades and a score: nothing is proposed; use more days"]
     lines = [head, f"best score {made.value:.2f} (100 ln PF5 - 100 max drawdown)"]
+    if to_beat is not None:
+        beats = "beats" if made.value > to_beat else "does not beat"
+        lines.append(f"it {beats} trading without this model ({to_beat:.2f})")
     if made.present_value is None:
         return [*lines, "today's parameters have no comparable score: nothing to compare with"]
     lines.append(f"today's parameters: {made.present_value:.2f}")

@@ -55,11 +55,12 @@ def _tune(given: argparse.Namespace) -> int:
     inputs = read_market(given)
     search = search_of(inputs, given.sample_rows or inputs.settings.ml.study.sample_rows)
     without = search.without_model().score
-    said = without.why_not or f"score {without.value:.2f} on {without.trades} trades"
-    print(f"without a position model: {said}")
+    if without.value is None:
+        print(f"without a position model: {without.why_not}")
     return run_with_progress(
-        search, given, inputs.settings, lambda values: proposed(search.task, values)
-    )
+        search, given, inputs.settings, lambda values: proposed(search.task, values),
+        to_beat=without.value,
+    )  # fmt: skip
 
 
 def search_of(inputs: "TrainInputs", sample_rows: int) -> "PositionSearch":

@@ -42,10 +42,10 @@ class Span:
 
 
 _BOOSTED = {
-    "n_estimators": Span(100, 400, whole=True, log=True),
+    "n_estimators": Span(50, 400, whole=True, log=True),
     "learning_rate": Span(0.01, 0.1, log=True),
     "subsample": Span(0.5, 0.9),
-    "colsample_bytree": Span(0.3, 0.8),
+    "colsample_bytree": Span(0.3, 1.0),
     "reg_lambda": Span(1.0, 100.0, log=True),
 }
 _FOREST = {

@@ -13,7 +13,8 @@ from backtest.driver import Rules
 from market.bars import Bars
 from market.instruments import INSTRUMENTS
 from ml.features.catalogue import LOOKBACK_MS
-from ml.training.models import EnsembleParams, model_params
+from ml.training.models import EnsembleParams, Profile, model_params
+from ml.training.position_settings import PositionTrainingSettings
 from ml.training.splits import SplitError
 from ml.training.trials import TrialLedger
 from ml.tune import hyperparams
@@ -71,6 +72,19 @@ def test_todays_parameters_lie_in_the_space_and_every_suggestion_can_be_trained(
     assert set(made.by_name) == set(params.by_name)
     for _ in range(5):
         model_params(suggested(study.ask(), params), "full", 1)
+
+
+@pytest.mark.parametrize("profile", ["full", "quick"])
+@pytest.mark.parametrize(
+    "params",
+    [EnsembleParams(et={}), PositionTrainingSettings().params],
+    ids=["signal", "position"],
+)
+def test_todays_defaults_are_tried_as_they_are(params: EnsembleParams, profile: Profile) -> None:
+    today = model_params(params, profile, 1)
+    for key, value in present(params, profile, 1).items():
+        model, _, name = key.partition(".")
+        assert today[model][name] in (value, None), key
 
 
 def test_dart_is_searched_only_where_it_is_the_booster() -> None:

@@ -164,6 +164,12 @@ def test_gain_below_two_percent_or_one_point_improves_nothing() -> None:
     assert "bars it has not seen" in words(made(11.0, 10.0))[-1]
 
 
+def test_best_that_does_not_beat_trading_without_the_model_is_told_so() -> None:
+    made = Outcome("s", 9, 0, 0, 5.0, {}, 1.0)
+    assert "it does not beat trading without this model (6.00)" in words(made, 6.0)
+    assert "it beats trading without this model (4.00)" in words(made, 4.0)
+
+
 @pytest.mark.parametrize("url", ["nowhere", "postgresql://me:secret@127.0.0.1:1/none"])
 def test_storage_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(TrainingError, match="storage: ") as caught, opened(url):
