@@ -105,14 +105,11 @@ class ModelFolder:
         return sorted(links | set(_files(kept)) | set(self._trained_here()))
 
     def _trained_here(self) -> list[str]:
-        """Plain model files: graphs and JSON. With a plain manifest all of them belong to it."""
+        """Beside a plain manifest all plain files, cards and pictures too, are of its models."""
         if not self._is_plain(MANIFEST):
             return []
-        return [
-            each.name
-            for each in self.path.iterdir()
-            if self._is_plain(each.name) and each.suffix in (".onnx", ".json")
-        ]
+        names = [each.name for each in self.path.iterdir() if may_be_released(each.name)]
+        return [name for name in names if self._is_plain(name)]
 
     def _is_plain(self, name: str) -> bool:
         path = self.path / name
