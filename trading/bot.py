@@ -18,7 +18,7 @@ from trading.decision.decide import decide
 from trading.decision.settings import DecisionSettings
 from trading.decision_inputs import DecisionInputs
 from trading.execution.dispatch import Dispatcher
-from trading.execution.plan import plan
+from trading.execution.plan import dropped, legs, requests_of
 from trading.execution.resolve import Resolver
 from trading.feed import BarFeed
 from trading.forecaster import Forecaster
@@ -114,11 +114,12 @@ class Bot:
         forecast = p.forecaster.forecast(p.feed.window)
         now, verdict = p.inputs.at_close(p.feed.window, forecast, seen)
         decision = decide(now, self._settings, verdict)
-        requests = plan(
+        planned = legs(
             decision, now.quote, seen.spec,
             strategy_id=self._daemon.strategy_id, valid_for_ms=self._daemon.act_within_ms,
             open_trades=now.open_trades, magic_bits=self._daemon.orders.magic_bits,
         )  # fmt: skip
+        requests = requests_of(planned)
         decision_ms = (time.perf_counter() - started_s) * 1000
         line = decision_line(now, decision)
         bar = DecidedBar(
@@ -126,6 +127,8 @@ class Bot:
             decision.denials,
         )  # fmt: skip
         p.journal.decided(bar, requests, state=p.dispatcher.first_state)
+        for each in dropped(planned):
+            p.journal.record("intent_dropped", now_ms, **each)
         p.inputs.decided(now)
         p.schedule.decided += 1
         p.schedule.handled(now.market.open_ms)

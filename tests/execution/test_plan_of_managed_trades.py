@@ -24,7 +24,7 @@ from trading.decision.records import (
 )
 from trading.execution.intents import Kind, LevelsRequest, kind_of
 from trading.execution.levels import Drop, moved_levels
-from trading.execution.plan import Leg, close_reasons, legs, plan
+from trading.execution.plan import Leg, close_reasons, dropped, legs, plan
 
 QUOTE = Quote(MONDAY_MS + 900_000, 100_100.0, 100_114.59)
 
@@ -234,6 +234,13 @@ def test_levels_of_a_position_that_closes_whole_are_not_changed() -> None:
     )
     assert kind_of(closing.request) is Kind.CLOSE  # type: ignore[arg-type]
     assert change.request == Drop("its position is closed whole")
+
+
+def test_what_is_dropped_is_told_with_its_reason() -> None:
+    planned = of(Partial(42, 0.001, "partial_close"), Modify(42, 99_600.0, 101_000.0, "x"))
+    assert dropped(planned) == [
+        {"intent": "partial", "position_id": 42, "why": "0 lots are less than 0.01"}
+    ]
 
 
 def test_reasons_of_closes_go_by_the_magic_of_their_deals() -> None:

@@ -1,7 +1,7 @@
 """From intents to trade requests: anchors distances on the quote, rounds, names. Pure."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from broker.contract.constants import OrderType
 from broker.contract.filling import filling_of
@@ -196,6 +196,19 @@ class _Planner(NamedTuple):
     def _client_id(self, name: str, number: int) -> str:
         decision = self.decision
         return _client_id(self.strategy_id, decision.symbol, decision.bar_open_ms, name, number)
+
+
+def dropped(legs: Sequence[Leg]) -> list[dict[str, Any]]:
+    """What becomes no request, and why; ready for the journal."""
+    return [
+        {
+            "intent": type(leg.intent).__name__.lower(),
+            "position_id": getattr(leg.intent, "position_id", 0),
+            "why": leg.request.why,
+        }
+        for leg in legs
+        if isinstance(leg.request, Drop)
+    ]
 
 
 def close_reasons(legs: Sequence[Leg]) -> dict[int, str]:
