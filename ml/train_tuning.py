@@ -33,6 +33,9 @@ def tuned(inputs: TrainInputs, kind: str, progress: Progress, said: Said) -> Tra
     )  # fmt: skip
     for line in words(outcome):
         said(line)
+    rule = {key: value for key, value in (outcome.params or {}).items() if key.startswith("rule.")}
+    if outcome.improves and rule:
+        said(f"it was found with {rule}: set them in config.json, position_optimization")
     how = (
         f"best of {outcome.trials} trials on a sample before the cutoff; the folds' scores are "
         "those of the winner among that many tries"
@@ -56,4 +59,27 @@ def _tune_signal(
     return replace(inputs, params=task.params), outcome
 
 
-TUNERS: dict[str, Tuner] = {"signal": _tune_signal}
+def _tune_position(
+    inputs: TrainInputs,
+    plan: StudyPlan,
+    ledger: TrialLedger,
+    heard: Callable[[Outcome], None],
+) -> tuple[TrainInputs, Outcome]:
+    """Parameters alone: the winner's EXIT rule is the daemon's setting, for a person to change."""
+    from ml.tune.position import search_of
+    from ml.tune.position_search import proposed
+    from ml.tune.study import run_study
+
+    settings = inputs.settings
+    search = search_of(inputs, settings.ml.study.sample_rows)
+    outcome = run_study(search, plan, ledger, heard)
+    if not outcome.improves or outcome.params is None:
+        return inputs, outcome
+    found = proposed(search.task, outcome.params)["ml_config"]["position_training"]
+    today = settings.ml.position_training
+    position = type(today).model_validate({**today.model_dump(), **found})
+    ml = settings.ml.model_copy(update={"position_training": position})
+    return replace(inputs, settings=settings.model_copy(update={"ml": ml})), outcome
+
+
+TUNERS: dict[str, Tuner] = {"signal": _tune_signal, "position": _tune_position}

@@ -8,7 +8,7 @@ from ml.training.card import ModelCard, shown
 
 # What differs from run to run without saying anything about the model. The native forest adds its
 # trees in the order in which threads end, so the last digit of the parity's difference varies.
-_PASSING = frozenset({"trained_at", "libraries", "source", "start", "parity"})
+_PASSING = frozenset({"trained_at", "libraries", "source", "start", "devices", "parity"})
 # What a warm start leaves equal are the folds; the final model goes on from one that is not here.
 _FINAL_MODEL = frozenset(
     {

@@ -5,6 +5,7 @@ Sources, tuner and GPU are stand-ins here; they have tests of their own.
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -190,7 +191,7 @@ class StandInOutcome:
 
     def __init__(self, improves: bool) -> None:
         self.improves = improves
-        self.params = {"xgb.max_depth": 2}
+        self.params: dict[str, float] = {"xgb.max_depth": 2}
 
 
 @pytest.mark.parametrize("improves", [True, False], ids=["better", "no better"])
@@ -212,6 +213,24 @@ def test_tuned_parameters_are_trained_with_only_where_they_win(
     assert task.params.xgb == ({"max_depth": 2} if improves else {})
     assert ("best of 7 trials" if improves else "today's parameters kept") in task.tuning
     assert any("7 trials" in line for line in said)
+
+
+def test_tuned_parameters_of_the_position_model_are_its_own_section(
+    bars_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The EXIT rule that was found with them is told, not set: it is the daemon's."""
+    outcome = StandInOutcome(improves=True)
+    outcome.params = {"lgb.num_leaves": 9, "rule.exit_threshold": 0.7}
+    monkeypatch.setattr("ml.tune.position.search_of", lambda *_: SimpleNamespace(task=None))
+    monkeypatch.setattr("ml.tune.study.run_study", lambda *_: outcome)
+    found = {"ml_config": {"position_training": {"lgb_params": {"num_leaves": 9}}}}
+    monkeypatch.setattr("ml.tune.position_search.proposed", lambda *_: found)
+    said: list[str] = []
+    done = tuned(inputs_of(bars_file, tmp_path, trials=7), "position", no_progress, said.append)
+    assert done.settings.ml.position_training.lgb_params.root == {"num_leaves": 9}
+    assert done.settings.decision == inputs_of(bars_file, tmp_path).settings.decision
+    assert "rule.exit_threshold" in said[-1]
+    assert "position" in done.tuning
 
 
 def test_models_without_a_tuner_are_not_tuned(bars_file: Path, tmp_path: Path) -> None:
