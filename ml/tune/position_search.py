@@ -171,7 +171,6 @@ class PositionSearch:
                 "position_optimization": rule,
                 "ml_active_management": managed,
                 "dynamic_sltp": today.dynamic_sltp.model_copy(update={"use_model": False}),
-                "risk_model": today.risk_model.model_copy(update={"enabled": False}),
             }
         )
 
