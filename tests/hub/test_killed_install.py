@@ -111,6 +111,7 @@ def test_models_that_a_release_does_not_have_are_not_shown_any_more(
     models = ModelFolder(two)
     install(hub, "v20261102", models, require_loadable)
     assert served(two) == served(trained["b"])
+    assert [each.name for each in two.iterdir() if not each.exists()] == []
     install(hub, "v20261101", models, require_loadable)
     assert "ensemble_xauusd-live.onnx" in served(two)
 
