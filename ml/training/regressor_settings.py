@@ -24,7 +24,7 @@ class RiskTrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gate_factors: tuple[float, ...] = Field(default=(1.0, 2.0, 4.0), min_length=1)
-    next_trades: int = Field(default=10, ge=1, le=200)
+    next_trades: int = Field(default=20, ge=1, le=200)
     augmented: int = Field(default=6, ge=0, le=50)
     min_trades: int = Field(default=300, ge=50)
     lgb_params: LgbParams = LgbParams()

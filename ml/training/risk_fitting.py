@@ -25,27 +25,26 @@ from ml.training.risk_task import RiskTraining
 from ml.training.signal_task import utc_iso
 from ml.training.weights import recency
 
-_MOST_SAMPLES = {"quick": 8000, "full": 20_000}
-_MOST_LABELS = {"quick": 2000, "full": 5000}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledStates:
     """States (n, 7) float32 with their multipliers; `opened_ms` of the trades they are before.
 
+    `ended_ms`: when the last trade that a label looks at had closed.
     `share`: the share of equity that multiplier 1 stands for in these labels (`growth_share`).
     """
 
     rows: NDArray[np.float32]
     label: Float64s
     opened_ms: Int64s
+    ended_ms: Int64s
     share: float
 
 
 def labelled(
     task: RiskTraining, sources: list[RiskTrades], share: float | None = None
 ) -> LabelledStates:
-    """States of these trades alone, and the multiplier that suits each; `share`: another's.
+    """States of these trades alone, and the multiplier of what followed each; `share`: another's.
 
     Raises `TrainingError` where no gate has as many trades as a label looks ahead.
     """
@@ -61,9 +60,9 @@ def labelled(
             f"(risk_training.next_trades), at most {max(map(len, sources))} came in a part: use a "
             "longer history, larger risk_training.gate_factors or fewer training.n_splits"
         )
-    of = samples.thinned(_MOST_LABELS[signal.profile])
-    label = best_multipliers(samples.thinned(_MOST_SAMPLES[signal.profile]), of)
-    return LabelledStates(of.rows.astype(np.float32), label, of.opened_ms, share)
+    label = best_multipliers(samples.growth)
+    rows = samples.rows.astype(np.float32)
+    return LabelledStates(rows, label, samples.opened_ms, samples.ended_ms, share)
 
 
 def fit_states(task: RiskTraining, states: LabelledStates) -> Regressor:
@@ -77,6 +76,7 @@ def judged(task: RiskTraining, fold: RiskFold) -> tuple[RiskTest, dict[str, Any]
     closed_ms, opened_ms = joined(fold.train).closed_ms, joined(fold.test).opened_ms
     require_ended(closed_ms, opened_ms, task.embargo_ms)
     train = labelled(task, fold.train)
+    require_ended(train.ended_ms, opened_ms, task.embargo_ms)
     test = labelled(task, fold.test, train.share)
     model = fit_states(task, train)
     said = bounded_multiplier(model.predict(test.rows))[:, 0]
@@ -90,6 +90,7 @@ def judged(task: RiskTraining, fold: RiskFold) -> tuple[RiskTest, dict[str, Any]
         **errors(said, test.label, float(train.label.mean())),
         "multiplier_1_is_percent": 100 * train.share,
         "mean_multiplier": float(said.mean()),
+        "said": [float(said.min()), float(said.max())],
         **earned(tested),
     }
 
@@ -106,5 +107,7 @@ def _grown(task: RiskTraining, model: Regressor, trades: RiskTrades, *, traded: 
         model=growth_of(said, trades.r, share),
         constant=growth_of(float(said.mean()) if len(said) else 1.0, trades.r, share),
         unchanged=growth_of(1.0, trades.r, share),
+        multiplier=said,
         traded=np.full(len(trades), traded),
+        opened_ms=trades.opened_ms,
     )

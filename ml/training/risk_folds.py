@@ -14,7 +14,10 @@ _NEVER_MS = 2**62
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RiskFold:
-    """Trades of each gate. Every trade of `train` had ended `embargo_ms` before `test_from_ms`."""
+    """Trades of each gate. Every trade of `train` had ended `embargo_ms` before `test_from_ms`.
+
+    Labels are made of a part's own trades alone, so those of `train` look at no later one either.
+    """
 
     train: list[RiskTrades]
     test: list[RiskTrades]

@@ -3,26 +3,29 @@
 The label of an account state is the multiplier m that maximises the expected log growth over the
 next trades from that state (J. Kelly, Bell System Technical Journal 35, 1956):
 
-    argmax over m of the mean of ln(1 + m · f · R) over the trade at hand and those after it
+    argmax over m of the mean of ln(1 + m · f · R) over the trade at hand and the K − 1 after it
+
+in the order that the account reached the state in. A stationary block bootstrap of these K trades
+draws each as often as any other (D. Politis, J. Romano, JASA 89, 1994), and log growth is a sum:
+its expectation over all such continuations is the mean over the K, exact and without draws.
+Nothing is shared between states: which of them are alike is for the regressor to find.
 
 R is a trade's net profit over what it risked; f the share of equity at multiplier 1: the one that
-grows all trades together fastest, so that a label says how much better or worse a state is than the
-average; or the configured risk where that is larger already, so that it is taken back. With an edge
-the configured risk alone would say "more" in every state, and tell none apart.
+grows all trades together fastest, so that a label says how much better or worse a state's trades
+went than the average; or the configured risk where that is larger, as it is where trades lose.
 
-What follows a state is seen once; its expectation is the mean over similar states: samples weighted
-by a Gaussian of the distance of their inputs, each input as its rank among the samples. So trades
-without an edge have the smallest multiplier as their label, not the one that luck would have liked.
-
-One history shows few states. Its trades are therefore also put into other orders: stationary block
-bootstraps, which keep what neighbours have in common, and permutations, which keep nothing.
+One history shows few states. Its trades are therefore also put into other orders, stationary block
+bootstraps that keep what neighbours have in common; a state met there has the K trades that follow
+it there.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backtest.statistics import mean_block, stationary_blocks
 from market.bars import Float64s, Int64s
@@ -32,11 +35,10 @@ from ml.features.risk import RISK_FEATURES, account_inputs
 MULTIPLIERS: Float64s = np.round(np.arange(0.10, 1.2501, 0.05), 2)
 # Accounts start afresh after so many trades: drawdowns of a year or two, not of a lifetime.
 SEGMENT_TRADES = 250
-# In ranks. At 0.3 about a seventh of all samples count for a state, and a single trade hardly any.
-BANDWIDTH = 0.3
 _ACCOUNT = 4
 _SHARES: Float64s = np.arange(0.0, 0.5, 0.001)
 _RUIN = 1e-9
+_Number = TypeVar("_Number", np.float64, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,21 +74,16 @@ def joined(parts: list[RiskTrades]) -> RiskTrades:
 @dataclass(frozen=True, slots=True, eq=False)
 class RiskSamples:
     """States and what followed: `rows` (n, 7) in the order of `RISK_FEATURES`; `growth`
-    (n, multipliers) mean log growth of the next trades; `opened_ms` of the trade at hand."""
+    (n, multipliers) expected log growth a trade of the next trades; `opened_ms` of the trade at
+    hand; `ended_ms` when the last of the next trades had closed."""
 
     rows: Float64s
     growth: Float64s
     opened_ms: Int64s
+    ended_ms: Int64s
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    def thinned(self, most: int) -> "RiskSamples":
-        """At most so many, evenly spread."""
-        if len(self) <= most:
-            return self
-        rows = np.linspace(0, len(self) - 1, most).astype(np.int64)
-        return RiskSamples(self.rows[rows], self.growth[rows], self.opened_ms[rows])
 
 
 def growth_share(sources: list[RiskTrades], risk_share: float) -> float:
@@ -116,12 +113,11 @@ def risk_samples(
         for number, source in enumerate(sources)
         for order in orders(len(source), augmented, seed, number)
     ]
-    parts = [each for each in parts if len(each)]
     if not parts:
+        never = np.empty(0, dtype=np.int64)
         return RiskSamples(
-            np.empty((0, len(RISK_FEATURES))), np.empty((0, len(MULTIPLIERS))),
-            np.empty(0, dtype=np.int64),
-        )  # fmt: skip
+            np.empty((0, len(RISK_FEATURES))), np.empty((0, len(MULTIPLIERS))), never, never
+        )
     return RiskSamples(
         *(np.concatenate([getattr(each, name) for each in parts])
           for name in RiskSamples.__slots__)
@@ -131,7 +127,7 @@ def risk_samples(
 def orders(count: int, augmented: int, seed: int, source: int) -> Iterator[Int64s]:
     """Row numbers of one account's trades each: the real order in segments, then other orders.
 
-    Odd copies are block bootstraps, even ones permutations. Each copy has draws of its own key.
+    The others are stationary block bootstraps; each copy has draws of its own key.
     """
     for copy in range(augmented + 1):
         for first in range(0, count, SEGMENT_TRADES):
@@ -140,16 +136,7 @@ def orders(count: int, augmented: int, seed: int, source: int) -> Iterator[Int64
                 yield np.arange(first, first + length)
                 continue
             key = crc32(f"{seed} {source} {copy} {first}".encode())
-            whole = _resampled(count, key) if copy % 2 else _shuffled(count, key)
-            yield whole[:length]
-
-
-def _resampled(count: int, key: int) -> Int64s:
-    return next(stationary_blocks(count, mean_block(count), 1, key))
-
-
-def _shuffled(count: int, key: int) -> Int64s:
-    return np.random.default_rng(key).permutation(count)
+            yield next(stationary_blocks(count, mean_block(count), 1, key))[:length]
 
 
 def _samples(
@@ -159,7 +146,9 @@ def _samples(
     r = trades.r[order]
     usable = max(len(r) - next_trades + 1, 0)
     rows = np.hstack([account_states(r, risk_share), trades.market[order]])[:usable]
-    return RiskSamples(rows, _growth(r, share, next_trades), trades.opened_ms[order][:usable])
+    growth = next_growth(r, share, next_trades)
+    closed = _windows(trades.closed_ms[order], next_trades)
+    return RiskSamples(rows, growth, trades.opened_ms[order][:usable], closed.max(axis=-1))
 
 
 def account_states(r: Float64s, risk_share: float) -> Float64s:
@@ -179,49 +168,19 @@ def _account_states(r: Float64s, risk_share: float) -> Float64s:
     return states
 
 
-def _growth(r: Float64s, share: float, next_trades: int) -> Float64s:
-    """(trades with a whole future, multipliers): mean log growth of the next trades."""
-    if len(r) < next_trades:
-        return np.empty((0, len(MULTIPLIERS)))
+def next_growth(r: Float64s, share: float, next_trades: int) -> Float64s:
+    """(trades with a whole future, multipliers): expected log growth a trade of the next trades."""
     each = np.log(np.maximum(1.0 + share * r[:, None] * MULTIPLIERS, _RUIN))
-    windows = np.lib.stride_tricks.sliding_window_view(each, next_trades, axis=0)
-    return np.asarray(windows.mean(axis=-1))
+    return np.asarray(_windows(each, next_trades).mean(axis=-1))
 
 
-def best_multipliers(samples: RiskSamples, of: RiskSamples) -> Float64s:
-    """Labels (len(of),): the multiplier of the largest expected growth among similar `samples`.
-
-    Equal ones: the smallest.
-    """
-    where, at = _ranks(samples.rows, samples.rows), _ranks(of.rows, samples.rows)
-    expected = _weighted_means(at, where, samples.growth, BANDWIDTH)
-    return np.asarray(MULTIPLIERS[expected.argmax(axis=1)])
+def _windows(values: NDArray[_Number], length: int) -> NDArray[_Number]:
+    """(n − length + 1, …, length): each value and those after it; none where there are too few."""
+    if len(values) < length:
+        return np.empty((0, *values.shape[1:], length), dtype=values.dtype)
+    return np.lib.stride_tricks.sliding_window_view(values, length, axis=0)
 
 
-def _ranks(rows: Float64s, among: Float64s) -> Float64s:
-    """Each value as its middle rank among a column's values, in 0–1."""
-    ranks = np.empty(rows.shape)
-    for column in range(rows.shape[1]):
-        known = np.sort(among[:, column])
-        below = np.searchsorted(known, rows[:, column], side="left")
-        upto = np.searchsorted(known, rows[:, column], side="right")
-        ranks[:, column] = (below + upto) / (2 * len(known))
-    return ranks
-
-
-@kernel
-def _weighted_means(at: Float64s, where: Float64s, values: Float64s, bandwidth: float) -> Float64s:
-    """(n, m): mean of `values` weighted by a Gaussian of the distance from each row of `at`."""
-    means = np.zeros((len(at), values.shape[1]))
-    for i in range(len(at)):
-        total = 0.0
-        for j in range(len(where)):
-            distance = 0.0
-            for k in range(at.shape[1]):
-                distance += (at[i, k] - where[j, k]) ** 2
-            weight = np.exp(-0.5 * distance / bandwidth**2)
-            total += weight
-            for k in range(values.shape[1]):
-                means[i, k] += weight * values[j, k]
-        means[i] /= total
-    return means
+def best_multipliers(growth: Float64s) -> Float64s:
+    """Labels (n,): the multiplier of each state's largest expected growth; equal ones: smallest."""
+    return np.asarray(MULTIPLIERS[growth.argmax(axis=1)])

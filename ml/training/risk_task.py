@@ -9,13 +9,15 @@ from ml.training.regressor_settings import RiskTrainingSettings, SltpTrainingSet
 from ml.training.signal_task import SignalTraining
 from trading.decision.settings import DecisionSettings
 
+# Neighbouring states share all but one of the trades that they are labelled by, and other gates and
+# orders repeat them: a thousand rows are some ten independent ones.
 DEFAULTS = RegressorDefaults(
     "risk_training.lgb_params",
     full={
-        "n_estimators": 150, "num_leaves": 8, "learning_rate": 0.05, "min_child_samples": 100,
-        "reg_lambda": 1.0, "max_bin": 63,
+        "n_estimators": 150, "num_leaves": 4, "learning_rate": 0.02, "min_child_samples": 1000,
+        "reg_lambda": 10.0, "max_bin": 63,
     },
-    quick={"n_estimators": 60, "learning_rate": 0.1},
+    quick={"n_estimators": 60, "learning_rate": 0.05},
 )  # fmt: skip
 
 

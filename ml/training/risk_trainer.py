@@ -18,24 +18,20 @@ from ml.training.after_signal import SignalEvidence, model_entry, provenance, si
 from ml.training.install import install_model
 from ml.training.regressor_export import (
     MULTIPLIER_LIMITS,
-    RegressorParity,
     bounded_multiplier,
     compare_regressor,
     multiplier_graph,
 )
 from ml.training.risk_fitting import LabelledStates, fit_states, judged, labelled
 from ml.training.risk_folds import risk_folds
-from ml.training.risk_labels import (
-    BANDWIDTH,
-    SEGMENT_TRADES,
-    RiskTrades,
-)
+from ml.training.risk_labels import MULTIPLIERS, SEGMENT_TRADES, RiskTrades
 from ml.training.risk_scores import (
     RiskTest,
     earned,
     pooled,
     require_spread,
     require_trades,
+    uncertainty,
     verdict,
 )
 from ml.training.risk_task import RiskTraining
@@ -74,8 +70,14 @@ def train_risk(
     final = fit_states(task, states)
     progress("parity of the graph", steps - 1, steps)
     graph = multiplier_graph(final, len(RISK_FEATURES))
-    parity = compare_regressor(graph, states.rows, bounded_multiplier(final.predict(states.rows)))
-    metadata = _metadata(task, evidence, market, sources, states, scores, pooled(tests), parity)
+    said = bounded_multiplier(final.predict(states.rows))
+    parity = compare_regressor(graph, states.rows, said)
+    metadata = {
+        **_metadata(task, evidence, market, sources, states, scores, pooled(tests)),
+        "predicted": {"lowest": float(said.min()), "highest": float(said.max()),
+                      "mean": float(said.mean())},
+        "parity": parity.as_dict(),
+    }  # fmt: skip
     install_model(
         paths.risk,
         graph,
@@ -124,9 +126,8 @@ def _metadata(
     states: LabelledStates,
     scores: list[dict[str, Any]],
     tested: RiskTest,
-    parity: RegressorParity,
 ) -> dict[str, Any]:
-    whole = earned(tested)
+    whole, sure = earned(tested), uncertainty(tested)
     return {
         **provenance("risk", task.signal, evidence),
         "stops": "SL/TP model, out of fold" if market.spans else "static",
@@ -142,17 +143,18 @@ def _metadata(
             "next_trades": task.settings.next_trades,
             "augmented": task.settings.augmented,
             "segment_trades": SEGMENT_TRADES,
-            "bandwidth": BANDWIDTH,
             "mean": float(states.label.mean()),
             "standard_deviation": float(states.label.std()),
+            "at_floor": float((states.label == MULTIPLIERS[0]).mean()),
+            "at_cap": float((states.label == MULTIPLIERS[-1]).mean()),
             "multiplier_1_is_percent": 100 * states.share,
         },
         "limits": {"multiplier": list(MULTIPLIER_LIMITS)},
         "params": task.params,
         "folds": scores,
         "walk_forward": whole,
-        "verdict": verdict(whole),
-        "parity": parity.as_dict(),
+        "intervals": sure,
+        "verdict": verdict(whole, sure, task.decision.risk_percent),
     }
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from broker.simulator.settings import PaperSettings
 from ml.predictors.settings import ModelPaths
-from ml.training import position_trainer, risk_trainer, sltp_trainer
+from ml.training import position_trainer, risk_fitting, risk_trainer, sltp_trainer
 from ml.training.audit import LeakError
 from ml.training.position_settings import PositionTrainingSettings
 from ml.training.position_task import PositionTraining
 from ml.training.position_trainer import train_position
 from ml.training.regressor_settings import RiskTrainingSettings, SltpTrainingSettings
 from ml.training.risk_folds import RiskFold, risk_folds
-from ml.training.risk_labels import RiskTrades
+from ml.training.risk_labels import RiskSamples, RiskTrades, risk_samples
 from ml.training.risk_task import RiskTraining
 from ml.training.risk_trainer import train_risk
 from ml.training.settings import LgbParams, TrainingSettings
@@ -87,6 +87,23 @@ def test_risk_trades_still_open_when_the_test_part_begins_are_refused(
     monkeypatch.setattr(risk_trainer, "gate_trades", lambda *_: [hourly_trades()])
     monkeypatch.setattr(risk_trainer, "risk_folds", no_embargo)
     settings = RiskTrainingSettings(gate_factors=(1.0,), next_trades=1, min_trades=300)
+    task = RiskTraining(trained.task, DecisionSettings(), PaperSettings(), settings)
+    with pytest.raises(LeakError, match=r"a trade that trains closed at .* are needed"):
+        train_risk(task, paths)
+    assert not paths.risk.graph.exists()
+
+
+def test_risk_labels_that_look_at_trades_of_the_test_part_are_refused(
+    trained: Trained, paths: ModelPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """States of the training part, labelled by the whole history."""
+
+    def unpurged(sources: list[RiskTrades], **words: Any) -> RiskSamples:
+        return risk_samples([hourly_trades()], **words)
+
+    monkeypatch.setattr(risk_trainer, "gate_trades", lambda *_: [hourly_trades()])
+    monkeypatch.setattr(risk_fitting, "risk_samples", unpurged)
+    settings = RiskTrainingSettings(gate_factors=(1.0,), next_trades=5, min_trades=300)
     task = RiskTraining(trained.task, DecisionSettings(), PaperSettings(), settings)
     with pytest.raises(LeakError, match=r"a trade that trains closed at .* are needed"):
         train_risk(task, paths)

@@ -1,8 +1,11 @@
-"""Risk labels are the size that grows fastest from a state on; none where trades have no edge."""
+"""A risk label is the size that the next trades from a state pay best at."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from backtest.statistics import stationary_blocks
 from market.bars import Float64s
 from ml.training.models import TrainingError
 from ml.training.risk_folds import risk_folds
@@ -13,6 +16,7 @@ from ml.training.risk_labels import (
     account_states,
     best_multipliers,
     growth_share,
+    next_growth,
     orders,
     risk_samples,
 )
@@ -37,7 +41,7 @@ def labels_of(
         of, risk_share=risk_share, share=risk_share, next_trades=next_trades, augmented=augmented,
         seed=1,
     )  # fmt: skip
-    return best_multipliers(samples, samples.thinned(500))
+    return best_multipliers(samples.growth)
 
 
 def drawn(win_rate: float, count: int = 1500) -> Float64s:
@@ -73,27 +77,61 @@ def test_multiplier_1_stands_for_what_grows_all_trades_together_fastest() -> Non
     assert growth_share([trades([])], 0.02) == 0.02
 
 
+def test_multiplier_1_is_defined_where_every_trade_loses_or_every_trade_wins() -> None:
+    assert growth_share([trades([-1.0] * 50)], 0.02) == 0.02
+    assert growth_share([trades([-60.0] * 50)], 0.02) == 0.02
+    assert growth_share([trades([1.0] * 50)], 0.02) == pytest.approx(0.499)
+
+
 @pytest.mark.parametrize(
-    ("win_rate", "label"), [(0.42, 0.10), (0.60, 1.25)], ids=["no edge", "large edge"]
+    ("next_r", "label"),
+    [
+        ([-1.0, -1.0, -1.0], 0.10),
+        ([-1.0, 1.0, -1.0], 0.10),
+        ([1.0, 1.0, 1.0], 1.25),
+        # Kelly: 2/3 − 1/3 = 1/3 of equity; multiplier 1 is a half, so 0.667 of it.
+        ([1.0, -1.0, 1.0], 0.65),
+        ([-1.0, 1.0, 1.0], 0.65),
+        # 2/3 − (1/3)/0.55 = 6 % of equity
+        ([0.55, 0.55, -1.0], 0.10),
+        # 2/3 − (1/3)/0.8 = 25 % of equity
+        ([0.8, -1.0, 0.8], 0.50),
+    ],
+    ids=["all lose", "most lose", "all win", "most win", "another order", "small wins", "mixed"],
 )
-def test_trades_far_from_break_even_want_the_floor_or_the_ceiling(
-    win_rate: float, label: float
-) -> None:
-    labels = labels_of([trades(drawn(win_rate))], 0.02)
-    assert np.mean(labels == label) > 0.95
+def test_the_three_trades_after_a_state_are_its_label(next_r: list[float], label: float) -> None:
+    growth = next_growth(np.array(next_r), 0.5, 3)
+    assert best_multipliers(growth).tolist() == [label]
 
 
-def test_hours_that_win_get_more_than_hours_that_lose() -> None:
-    early = np.arange(1500) % 2 == 0
-    r = np.where(early, drawn(0.62), drawn(0.40))
-    samples = risk_samples(
-        [trades(r, np.where(early, 3.0, 15.0))], risk_share=0.05, share=0.05, next_trades=1,
-        augmented=2, seed=1,
-    )  # fmt: skip
-    labels = best_multipliers(samples, samples.thinned(400))
-    hour = samples.thinned(400).rows[:, 6]
-    assert labels[hour == 3.0].mean() > labels[hour == 15.0].mean() + 0.5
-    assert labels.min() >= 0.10 and labels.max() <= 1.25
+def test_a_state_is_labelled_by_what_follows_it_alone() -> None:
+    """Three losses, three wins, three losses; no state lends another its future."""
+    source = trades([-1.0] * 3 + [1.0] * 3 + [-1.0] * 3)
+    labels = labels_of([source], 0.5, next_trades=3, augmented=0)
+    assert labels.tolist() == [0.10, 0.10, 0.65, 1.25, 0.65, 0.10, 0.10]
+    beside = labels_of([source, trades([1.0] * 9)], 0.5, next_trades=3, augmented=0)
+    assert beside.tolist() == [*labels.tolist(), *[1.25] * 7]
+
+
+def test_block_bootstraps_of_the_next_trades_have_the_same_expectation() -> None:
+    """What the label takes exactly, drawn 4000 times."""
+    r = np.array([1.0, -1.0, 0.4, 2.0, -1.0, -1.0, 1.0, 0.7])
+    (exact,) = next_growth(r, 0.2, len(r))
+    drawn_growth = [
+        next_growth(r[rows], 0.2, len(r))[0]
+        for rows in stationary_blocks(len(r), 2.0, 4000, seed=3)
+    ]
+    assert np.mean(drawn_growth, axis=0) == pytest.approx(exact, abs=2e-3)
+
+
+def test_trades_that_lose_a_little_still_tell_states_apart() -> None:
+    """47.5 of 100 won at 1 : 1. What follows differs, and both ends occur."""
+    source = trades(drawn(0.475))
+    labels = labels_of([source], 0.02, next_trades=20)
+    require_spread(labels, [source], 0.02)
+    assert 0.3 < labels.mean() < 0.7
+    assert 0.5 < np.mean(labels == 0.10) < 0.8
+    assert np.mean(labels == 1.25) > 0.2
 
 
 def test_multipliers_reach_from_a_tenth_to_one_and_a_quarter() -> None:
@@ -123,12 +161,33 @@ def test_copies_have_draws_of_their_own_key() -> None:
     assert [each.tolist() for each in orders(300, 2, seed=2, source=0)] != few
 
 
-def test_odd_copies_keep_neighbours_together_and_even_ones_do_not() -> None:
-    _, bootstrap, permutation = orders(240, 2, seed=1, source=0)
-    assert np.mean(np.diff(bootstrap) == 1) > 0.6
-    assert np.mean(np.diff(permutation) == 1) < 0.05
-    assert sorted(permutation.tolist()) == list(range(240))
-    assert len(set(bootstrap.tolist())) < 240
+def test_copies_keep_neighbours_together() -> None:
+    for copy in list(orders(240, 3, seed=1, source=0))[1:]:
+        assert np.mean(np.diff(copy) == 1) > 0.6
+        assert len(set(copy.tolist())) < 240
+
+
+def test_a_label_ends_when_the_last_trade_it_looks_at_has_closed() -> None:
+    source = trades(drawn(0.5, 60))
+    source.closed_ms[30] += 1000 * HOUR_MS
+    samples = risk_samples(
+        [source], risk_share=0.02, share=0.02, next_trades=5, augmented=0, seed=1
+    )
+    assert samples.ended_ms[0] == source.closed_ms[4]
+    assert samples.ended_ms[25] == source.closed_ms[29]
+    assert set(samples.ended_ms[26:31].tolist()) == {int(source.closed_ms[30])}
+
+
+def test_labels_of_a_training_part_do_not_change_with_later_trades() -> None:
+    one = trades(drawn(0.5, 400))
+    for number, fold in enumerate(risk_folds([one], 3, 24 * HOUR_MS)):
+        later = one.opened_ms >= fold.test_from_ms
+        other = replace(one, r=np.where(later, 9.0, one.r))
+        same = list(risk_folds([other], 3, 24 * HOUR_MS))[number]
+        words = {"risk_share": 0.02, "share": 0.02, "next_trades": 20, "augmented": 3, "seed": 1}
+        seen = risk_samples(fold.train, **words)
+        assert seen.growth.tolist() == risk_samples(same.train, **words).growth.tolist()
+        assert seen.ended_ms.max() < fold.test_from_ms - 24 * HOUR_MS
 
 
 def test_the_last_trades_of_a_segment_have_no_whole_future() -> None:
@@ -137,20 +196,25 @@ def test_the_last_trades_of_a_segment_have_no_whole_future() -> None:
     assert len(risk_samples([trades([1.0] * 9)], **words)) == 0
 
 
-def test_labels_without_spread_fail_loudly_and_say_that_there_is_no_edge() -> None:
-    source = trades(drawn(0.42))
+def test_labels_that_are_all_the_floor_fail_and_say_that_the_evidence_is_against_trading() -> None:
+    source = trades([-1.0, -1.0, 1.0] * 100)
     with pytest.raises(TrainingError) as failure:
-        require_spread(labels_of([source], 0.02), [source], 0.02)
+        require_spread(labels_of([source], 0.02, next_trades=20), [source], 0.02)
     text = str(failure.value)
-    assert "no spread" in text and "are 0.10" in text
-    assert "1500 trades made -0.1600 R each on average: they have no edge" in text
-    assert "No risk model was written" in text
+    assert (
+        "no spread" in text
+        and "are 0.10" in text
+        and "at least 0.02 is needed, and at most 95% of one size" in text
+    )
+    assert "300 trades made -0.3333 R each on average: whatever the state" in text
+    assert "The evidence is against trading this signal model at all" in text
+    assert "No risk model was written; without one every trade takes risk_percent" in text
 
 
-def test_labels_that_are_all_the_ceiling_fail_too() -> None:
-    source = trades(drawn(0.60))
-    with pytest.raises(TrainingError, match=r"are 1\.25.*risk_percent alone decides"):
-        require_spread(labels_of([source], 0.02), [source], 0.02)
+def test_labels_that_are_all_the_cap_fail_and_say_that_they_saturate() -> None:
+    source = trades([1.0, 1.0, -1.0] * 100)
+    with pytest.raises(TrainingError, match=r"are 1\.25.*saturate.*risk_percent alone decides"):
+        require_spread(labels_of([source], 0.02, next_trades=20), [source], 0.02)
 
 
 def test_labels_with_spread_pass() -> None:
