@@ -123,7 +123,8 @@ class RowReader:
         self._extra = None if all(each is None for each in extra) else tuple(map(_data, extra))
         self._missing = forecasts.missing.data
         self._probabilities = tuple(column.data for column in forecasts.probabilities.T)
-        self._votes = forecasts.votes
+        self._models = forecasts.votes.shape[1]
+        self._votes = np.ascontiguousarray(forecasts.votes).reshape(-1).data
 
     def close_ms(self, i: int) -> int:
         """The close of decided bar i."""
@@ -149,7 +150,8 @@ class RowReader:
         if self._missing[i] >= 0:
             return None
         buy, sell, hold = self._probabilities
-        return Forecast(buy[i], sell[i], hold[i], tuple(self._votes[i].tolist()))
+        votes = self._votes[i * self._models : (i + 1) * self._models]
+        return Forecast(buy[i], sell[i], hold[i], tuple(votes))
 
 
 def _data(column: NDArray[Any] | None) -> memoryview | None:

@@ -134,7 +134,8 @@ class BacktestRun:
             open_trades=now.open_trades,
         )
         requests = requests_of(planned)
-        self.venue.reasons.update(close_reasons(planned))
+        if now.open_trades:
+            self.venue.reasons.update(close_reasons(planned))
         for request in requests:
             answer = self.venue.send(request, now.quote)
             self._answers.append((request, answer, now.market.close_ms))

@@ -10,6 +10,7 @@ from backtest.venue import Venue
 from market.bars import Float64s
 from market.sessions import Sessions
 from trading.advice import NO_ADVICE, NO_M1, Advice, Adviser, Close
+from trading.day_book import DayBook
 from trading.decision.guards import worst_equity
 from trading.decision.records import AccountView, DecisionInput, GuardState, OpenTrade
 from trading.guarding import day_book_of
@@ -32,6 +33,7 @@ class RowInputs:
         self._session_open = rules.instrument.sessions.are_open(bars.close_ms).tolist()
         self._day = day_book_of(venue.book, rules.decision)
         self._adviser = Adviser(rules.models, rules.decision, bars.forecasts.feature_names)
+        self._asks = self._adviser.manages or self._adviser.asks_entries
         self._profits = _Profits(venue.book)
         self._news_minutes = rules.decision.news_window_minutes
         self._breaks = self._sessions_with_breaks()
@@ -46,13 +48,14 @@ class RowInputs:
         """The snapshot at the close of a row, as the daemon would have read it."""
         venue, close_ms = self._venue, self._rows.close_ms(row)
         deals = venue.read_deals()
+        quote, account, mine, terms = venue.state()
+        guard = None
         if self._day is not None:
             self._day.add(deals)
-        quote, account, mine, terms = venue.state()
-        guard = self._guard(row, close_ms, account)
+            guard = self._guard(self._day, row, close_ms, account)
         forecast = self._rows.forecast(row)
         advice = NO_ADVICE
-        if self._adviser.has_a_say(mine, gate_open=gate_open):
+        if self._asks and self._adviser.has_a_say(mine, gate_open=gate_open):
             advice = self._advice(row, close_ms, account, mine, gate_open=gate_open)
         news, minutes = NO_NEWS, self._news_minutes
         if minutes:
@@ -75,24 +78,17 @@ class RowInputs:
         if self._day is not None:
             self._day.seen(worst_equity(now))
 
-    def _guard(self, row: int, close_ms: int, account: AccountView) -> GuardState | None:
-        if self._day is None:
-            return None
+    def _guard(self, day: DayBook, row: int, close_ms: int, account: AccountView) -> GuardState:
         if row > self._last_row + 1:
-            self._pass_over(self._rows.close_ms(row - 1))
+            self._pass_over(day, self._rows.close_ms(row - 1))
         self._last_row = row
-        return self._day.state(close_ms, balance=account.balance, equity=account.equity)
+        return day.state(close_ms, balance=account.balance, equity=account.equity)
 
-    def _pass_over(self, close_ms: int) -> None:
+    def _pass_over(self, day: DayBook, close_ms: int) -> None:
         """The days up to a close as they are where nothing was open since the last row."""
-        if self._day is not None:
-            balance = self._flat_balance
-            self._day.state(close_ms, balance=balance, equity=balance)
-            self._day.seen(balance)
-
-    @property
-    def _flat_balance(self) -> float:
-        return self._venue.terminal.balance
+        balance = self._venue.terminal.balance
+        day.state(close_ms, balance=balance, equity=balance)
+        day.seen(balance)
 
     def _advice(
         self, row: int, close_ms: int, account: AccountView, mine: tuple[OpenTrade, ...], *,

@@ -7,7 +7,7 @@ decision (`restore`), and makes up for the closes that it missed (`catch_up`).
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from broker.contract.constants import DealType
@@ -72,6 +72,9 @@ class DayBook:
         self._prop_day: DayState | None = None
         self._highest = prop.initial_balance if prop else 0.0
         self._known_ms: int | None = None
+        # The last state, as long as nothing has changed it, and when its first period ends.
+        self._last: GuardState | None = None
+        self._until_ms = 0
 
     @property
     def last_close_ms(self) -> int | None:
@@ -83,16 +86,24 @@ class DayBook:
         periods = (self._days, self._weeks, self._prop_days)
         return min(each.start_ms(now_ms) for each in periods)
 
-    def add(self, deals: Iterable[Deal]) -> None:
+    def add(self, deals: Collection[Deal]) -> None:
         """Deals of the whole account, each once or often."""
-        self._history.add(deals)
+        if deals:
+            self._history.add(deals)
+            self._last = None
 
     def state(self, now_ms: int, *, balance: float, equity: float) -> GuardState:
         """The guards' state at a decided close, before anything is decided there.
 
         Money in deposit currency, as the snapshot of that close has it.
         """
-        return self._state(_Close(now_ms, balance, equity))
+        if self._last is not None and now_ms < self._until_ms and not self._own.has_news:
+            self._known_ms = now_ms
+            return self._last
+        self._last = self._state(_Close(now_ms, balance, equity))
+        periods = (self._days, self._weeks, self._prop_days)
+        self._until_ms = min(each.end_ms for each in periods)
+        return self._last
 
     def _state(self, at: "_Close") -> GuardState:
         moved = self._history.moved(at.until_ms)
@@ -112,11 +123,14 @@ class DayBook:
         """
         if self._day is None or self._week is None or self._known_ms is None:
             raise RuntimeError("day book: `seen` belongs after `state` of the same close")
-        at_ms = self._known_ms
+        at_ms, before = self._known_ms, (self._day, self._week, self._prop_day)
         self._day = _lower(self._day, worst_equity, at_ms)
         self._week = _lower(self._week, worst_equity, at_ms)
         if self._prop_day is not None:
             self._prop_day = _lower(self._prop_day, worst_equity, at_ms)
+        now = (self._day, self._week, self._prop_day)
+        if any(each is not old for each, old in zip(now, before, strict=True)):
+            self._last = None
 
     def restore(self, guard: GuardState, close_ms: int, *, worst_equity: float) -> None:
         """Goes on from the last journalled decision: its guard, its close, and its bar's worst."""
@@ -124,13 +138,15 @@ class DayBook:
         if guard.prop is not None and self._prop is not None:
             self._prop_day = guard.prop.day
             self._highest = max(self._highest, guard.prop.highest_midnight_balance)
-        self._known_ms = self._history.known_ms = close_ms
+        self._last, self._known_ms = None, close_ms
+        self._history.known_ms = close_ms
         self._history.moved(close_ms)
         self.seen(worst_equity)
 
     def catch_up(self, missed: Iterable[PastClose]) -> None:
         """Folds closes that were not decided, oldest first, all after `last_close_ms`. The deals
         since then must have been added."""
+        self._last = None
         for each in missed:
             self._state(_Close(each.close_ms, each.balance, each.equity, each.close_ms))
             self.seen(each.worst_equity)
@@ -244,6 +260,12 @@ class _OwnDays:
         self._cash_read = 0
         self._profits: dict[int, float] = {}
         self.total_profit = self.best_day_profit = 0.0
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the book holds what was not read yet."""
+        opened, cash = self._book.opened, self._book.cash
+        return len(opened) != len(self._opened) or len(cash) != self._cash_read
 
     def read(self) -> None:
         """Takes in what is new in the book."""

@@ -21,6 +21,11 @@ class LocalPeriods:
             self._start_ms, self._end_ms = self._bounds(at_ms)
         return self._start_ms
 
+    @property
+    def end_ms(self) -> int:
+        """The first instant after the period that was asked for last."""
+        return self._end_ms
+
     def _bounds(self, at_ms: int) -> tuple[int, int]:
         day = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone).date()
         first = day - timedelta(days=day.weekday() if self._days == 7 else 0)

@@ -50,11 +50,12 @@ def mark(client_id: str) -> int:
 def comment_of(client_id: str) -> str:
     """`NS1:` and ten base-36 digits of the intent's SHA-256 (14 characters, MT5 allows 31)."""
     number = int.from_bytes(hashlib.sha256(client_id.encode()).digest()[:8])
-    comment = "NS1:"
-    for _ in range(5):
-        number, pair = divmod(number, 1296)
-        comment += _PAIRS[pair]
-    return comment
+    number, a = divmod(number, 1296)
+    number, b = divmod(number, 1296)
+    number, c = divmod(number, 1296)
+    number, d = divmod(number, 1296)
+    pairs = _PAIRS
+    return f"NS1:{pairs[a]}{pairs[b]}{pairs[c]}{pairs[d]}{pairs[number % 1296]}"
 
 
 def mark_of(magic: int) -> int | None:

@@ -104,6 +104,8 @@ def legs(
 
 def _in_order(intents: Sequence[Intent], held: dict[int, OpenTrade]) -> list[tuple[int, Intent]]:
     """Whole closes first, the largest loss first; then the rest as decided."""
+    if len(intents) == 1:
+        return [(0, intents[0])]
 
     def place(numbered: tuple[int, Intent]) -> tuple[bool, float, int]:
         number, intent = numbered
@@ -112,8 +114,7 @@ def _in_order(intents: Sequence[Intent], held: dict[int, OpenTrade]) -> list[tup
         trade = held[intent.position_id]
         return (False, trade.profit + trade.swap, trade.position_id)
 
-    numbered = list(enumerate(intents))
-    return numbered if len(numbered) == 1 else sorted(numbered, key=place)
+    return sorted(enumerate(intents), key=place)
 
 
 def _of_what_stays(planned: Sequence[Leg]) -> Iterator[Leg]:
