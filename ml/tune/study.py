@@ -12,17 +12,26 @@ row too many, never one too few.
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ml.training.models import TrainingError
 from ml.training.trials import TrialLedger
 from ml.tune.judge import Judged
+from ml.tune.storage import opened, sqlite_url
+
+__all__ = [
+    "Outcome",
+    "Progress",
+    "Search",
+    "StudyPlan",
+    "outcome",
+    "run_study",
+    "sqlite_url",
+    "study_name",
+]
 
 Pruner = Literal["median", "hyperband", "none"]
-_BUSY_S = 60
 _PRESENT, _STOPPED, _WHY = "present", "stopped", "why_failed"
 
 
@@ -221,42 +230,3 @@ def _pruner(name: Pruner, n_folds: int) -> Any:
     if name == "hyperband":
         return HyperbandPruner(min_resource=1, max_resource=n_folds)
     return MedianPruner(n_startup_trials=5) if name == "median" else NopPruner()
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Any]:
-    """Optuna's storage behind a database URL; its connections are closed afterwards.
-
-    `postgresql://` is meant for psycopg 3. A password is in no message.
-    """
-    from optuna.storages import RDBStorage
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
-    try:
-        place = make_url(url)
-        if place.drivername in ("postgresql", "postgres"):
-            place = place.set(drivername="postgresql+psycopg")
-        waits = {"connect_args": {"timeout": _BUSY_S}} if place.drivername == "sqlite" else {}
-        storage = RDBStorage(place.render_as_string(hide_password=False), engine_kwargs=waits)
-    except ArgumentError:
-        raise TrainingError(
-            "storage: a database URL such as postgresql://user@host/optuna is allowed; another "
-            "text came"
-        ) from None
-    except (SQLAlchemyError, ImportError) as error:
-        raise TrainingError(
-            f"storage: {place.render_as_string(hide_password=True)} cannot be used: "
-            f"{str(error).splitlines()[0]}"
-        ) from None
-    try:
-        yield storage
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of a file, whose folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{path.resolve()}"

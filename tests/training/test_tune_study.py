@@ -11,7 +11,8 @@ import pytest
 from ml.training.models import TrainingError
 from ml.training.trials import TrialLedger
 from ml.tune.command import words
-from ml.tune.study import Outcome, StudyPlan, opened, outcome, run_study, sqlite_url, study_name
+from ml.tune.storage import opened, sqlite_url
+from ml.tune.study import Outcome, StudyPlan, outcome, run_study, study_name
 from tests.postgres import postgres_url
 from tests.training.hill import Hill
 
