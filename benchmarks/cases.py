@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,24 +15,35 @@ import numpy as np
 from backtest.columns import DecidedBars, decided_bars
 from backtest.driver import Rules, run_backtest
 from backtest.forecasts import history_forecasts
-from backtest.venue import Venue
+from backtest.memory import Memory
+from broker.contract.constants import OrderType, TradeAction
+from broker.native import NativeBroker
+from broker.simulator.native import NativeTerminal
+from broker.simulator.records import TradeRequest
 from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars
 from market.calendar import EconomicCalendar
 from market.instruments import instrument
+from market.server_clock import ServerClock
 from market.sources.generated import generated_bars
 from ml.features.catalogue import LOOKBACK_MS, names
 from ml.features.matrix import feature_matrix
-from ml.predictors.ensemble import EnsemblePredictor
+from ml.predictors.model_set import ModelSet, load_models
 from ml.predictors.settings import ModelPaths
 from settings import load_settings
+from settings.prop import read_prop_profile
+from trading.advice import Adviser
 from trading.decision.decide import decide
+from trading.decision.settings import DecisionSettings
+from trading.decision_inputs import DecisionInputs, Sources
 from trading.execution.plan import plan
 from trading.forecaster import Forecaster
 from trading.forecasts import columns_of
-from trading.market_window import gate_means, last_bar
+from trading.market_window import gate_means
+from trading.model import beside
+from trading.observer import Seen
 from trading.releases import NO_CALENDAR
-from trading.views import assemble
+from trading.trade_book import TradeBook
 
 BTC = instrument("BTCUSD")
 BARS = 70_000
@@ -39,6 +51,7 @@ FROM_MS = 1_672_531_200_000
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = load_settings(ROOT)
 GROUPS = SETTINGS.ml.features.groups
+STRATEGY = SETTINGS.daemon.strategy_id
 
 
 def _market(count: int = BARS) -> Bars:
@@ -141,79 +154,125 @@ def rules_backtest() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return _result(value, "s", 0.2, trades=trades), columns
 
 
+def _guarded() -> DecisionSettings:
+    """Every model asked and every guard of the account on, with limits that stop nothing for long:
+    a run that is halted early would measure nothing."""
+    tree: dict[str, Any] = {
+        "risk_percent": 0.05,
+        "max_trades_per_day": 50,
+        "dynamic_sltp": {"use_model": True},
+        "equity_curve_filter": {"enabled": True, "max_drawdown_pct": 90.0},
+        "rollover_filter": {"enabled": True},
+        "prop": {"profile": "ftmo_2step", "initial_balance": SETTINGS.paper.balance},
+    }
+    profile = read_prop_profile(ROOT, tree, [])
+    return DecisionSettings.model_validate(tree | {"prop_rules": profile})
+
+
 def backtest_whole(models: Path, *, fresh: bool) -> dict[str, Any]:
-    """Features, forecasts (computed or from the cache) and the loop over 70,000 bars."""
+    """Features, forecasts and the other models' answers (computed or from the cache), and the loop
+    over 70,000 bars, with all guards of the account on."""
     history = _market(BARS + (LOOKBACK_MS + 90 * 86_400_000) // 900_000 + 96)
-    predictor = EnsemblePredictor(ModelPaths().in_folder(models)).load()
-    quantile = SETTINGS.decision.prediction.quantile
+    loaded = load_models(ModelPaths().in_folder(models), SETTINGS.ml.features)
+    decision = _guarded()
+    quantile = decision.prediction.quantile
     to_ms = int(history.close_ms[-1])
     from_ms = to_ms - BARS * 900_000
-
     from_row = int(np.searchsorted(history.open_ms, from_ms - quantile.lookback_ms))
+    trades = 0
 
     def run(folder: Path) -> None:
+        nonlocal trades
         forecasts = history_forecasts(
-            history, predictor, from_row=from_row, groups=GROUPS, round_step=BTC.round_step,
+            history, loaded.signal, from_row=from_row, groups=GROUPS, round_step=BTC.round_step,
             cache=folder,
         )  # fmt: skip
-        run_backtest(
-            decided_bars(history, forecasts, quantile, from_ms=from_ms, to_ms=to_ms), _rules()
+        bars = decided_bars(history, forecasts, quantile, from_ms=from_ms, to_ms=to_ms)
+        memory = Memory(folder)
+        rules = Rules(
+            BTC, decision, SETTINGS.paper, SETTINGS.daemon.strategy_id, models=memory.of(loaded)
         )
+        trades = len(run_backtest(bars, rules).venue.book.closed)
+        memory.keep()
 
+    more = {"models": len(loaded.all)}
     with tempfile.TemporaryDirectory() as folder:
         if not fresh:
-            return _result(_median_s(lambda: run(Path(folder)), 3), "s", 1.0)
+            value = _median_s(lambda: run(Path(folder)), 3)
+            return _result(value, "s", 1.0, trades=trades, **more)
         times = []
         for number in range(2):
             started_s = time.perf_counter()
             run(Path(folder) / str(number))
             times.append(time.perf_counter() - started_s)
-        return _result(min(times), "s", 8.0)
+        return _result(min(times), "s", 8.0, trades=trades, **more)
 
 
 def decision_latency(models: Path) -> dict[str, Any]:
-    """Bars received to order body ready, one bar after another: features, graph, decide, plan.
+    """Bars received to order body ready, one bar after another: features, every model, decide,
+    plan, beside one open trade. p99 over 2,000 bars.
 
-    The gate is opened for every bar, so that each one is sized and planned. p99 over 2,000 bars.
+    The gate is opened for every bar, so that each one is sized and planned.
     """
-    predictor = EnsemblePredictor(ModelPaths().in_folder(models)).load()
+    loaded = load_models(ModelPaths().in_folder(models), SETTINGS.ml.features)
     history = _market(2 * LOOKBACK_MS // 900_000)
     terminal = SimulatedTerminal(
         bars={"BTCUSD": history}, instruments={"BTCUSD": BTC},
         account=SETTINGS.paper.account_terms(), start_ms=int(history.open_ms[-2100]), seed=7,
     )  # fmt: skip
-    venue = Venue(terminal, "BTCUSD", SETTINGS.daemon.strategy_id)
-    quantile = SETTINGS.decision.prediction.quantile
-    forecaster = Forecaster(
-        predictor, groups=GROUPS, quantile=quantile, round_step=BTC.round_step,
-        calendar=NO_CALENDAR,
-    )  # fmt: skip
-    first = len(history) - 2000
-    forecaster.start(history, int(history.open_ms[first]))
+    broker = NativeBroker(
+        NativeTerminal(terminal), ServerClock("UTC"), now_ms=lambda: terminal.now_ms, mode="paper"
+    )
     open_gate = SETTINGS.decision.prediction.model_copy(
         update={"gate": "fixed", "confidence_threshold": 0.0, "min_probability_diff": 0.0}
     )
-    settings = SETTINGS.decision.model_copy(update={"prediction": open_gate})
+    settings = _guarded().model_copy(update={"prediction": open_gate, "max_open_positions": 2})
+    forecaster = Forecaster(
+        loaded.signal, groups=GROUPS, quantile=settings.prediction.quantile,
+        round_step=BTC.round_step, calendar=NO_CALENDAR,
+    )  # fmt: skip
+    first = len(history) - 2000
+    forecaster.start(history, int(history.open_ms[first]))
+    inputs = _inputs(broker, loaded, settings)
+    spec = broker.symbol("BTCUSD")
+    _open_one(terminal)
     keep = LOOKBACK_MS // 900_000 + 2
     times = []
     for row in range(first, len(history)):
         window = history.rows(row + 1 - keep, row + 1)
-        venue.advance(int(window.close_ms[-1]))
-        quote, account, mine, terms = venue.state()
+        terminal.advance(int(window.close_ms[-1]))
+        seen = Seen(broker.snapshot("BTCUSD"), spec, (), ())
         started_s = time.perf_counter()
-        forecast = forecaster.forecast(window)
-        market = last_bar(window, floor=forecast.margin_floor)
-        now = assemble(
-            market, forecast.forecast, forecast.missing_feature, quote, account, mine, terms,
-            venue.book, day_zone=settings.timezone, session_open=True,
-        )  # fmt: skip
+        now, verdict = inputs.at_close(window, forecaster.forecast(window), seen)
         plan(
-            decide(now, settings), quote, venue.spec, strategy_id=1, valid_for_ms=300_000,
-            open_trades=mine,
+            decide(now, settings, verdict), now.quote, spec, strategy_id=STRATEGY,
+            valid_for_ms=300_000, open_trades=now.open_trades,
         )  # fmt: skip
         times.append((time.perf_counter() - started_s) * 1000)
+        inputs.decided(now)
     p50, p99 = np.percentile(times, [50, 99])
-    return _result(float(p99), "ms", 5.0, p50=round(float(p50), 3), models=1)
+    return _result(
+        float(p99), "ms", 5.0, p50=round(float(p50), 3), models=len(loaded.all),
+        asked_of_a_trade=bool(now.held and now.held[0].forecast),
+    )  # fmt: skip
+
+
+def _inputs(broker: NativeBroker, loaded: ModelSet, settings: DecisionSettings) -> DecisionInputs:
+    """Inputs over books that know no deals."""
+    books: Any = SimpleNamespace(
+        book=TradeBook(STRATEGY), tell_deals=lambda listener: None, all_deals=tuple
+    )
+    sources = Sources(books, Adviser(beside(loaded), settings, names(GROUPS)), NO_CALENDAR)
+    return DecisionInputs(sources, BTC, settings)
+
+
+def _open_one(terminal: SimulatedTerminal) -> None:
+    """A long of ours without levels, so that it stays open."""
+    mark = STRATEGY << 32
+    done = terminal.order_send(
+        TradeRequest(TradeAction.DEAL, "BTCUSD", 0.01, OrderType.BUY, magic=mark)
+    )
+    assert done.position, done.comment
 
 
 def help_time() -> dict[str, Any]:
