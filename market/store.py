@@ -7,6 +7,7 @@ written to `revisions`, and the report names both.
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,10 @@ CREATE TABLE IF NOT EXISTS revisions (
 _SELECT = f"""
 SELECT open_ms, {_COLUMNS} FROM bars
 WHERE symbol = ? AND timeframe_min = ? AND open_ms >= ? AND open_ms < ? ORDER BY open_ms
+"""
+_LAST = f"""
+SELECT open_ms, {_COLUMNS} FROM bars
+WHERE symbol = ? AND timeframe_min = ? AND open_ms < ? ORDER BY open_ms DESC LIMIT ?
 """
 _KEEP_OLD = f"""
 INSERT INTO revisions (symbol, timeframe_min, open_ms, {_COLUMNS}, observed_ms, replaced_ms)
@@ -193,6 +198,21 @@ class BarStore:
             to_ms=(last_ms if after is None else after) + 1,
         )
         return find_gaps(span, sessions)
+
+
+def read_last(path: Path, symbol: str, timeframe: Timeframe, *, before_ms: int, count: int) -> Bars:
+    """Up to `count` bars that open before an instant, oldest first, over an own read-only
+    connection: beside the process that writes. Raises `StoreError`."""
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        with closing(db):
+            rows = np.fromiter(
+                db.execute(_LAST, (symbol, timeframe.value, before_ms, count)), dtype=_ROW
+            )[::-1]
+    except sqlite3.Error as error:
+        raise StoreError(f"bar store {path}: it cannot be read ({error})") from error
+    open_ms, *values = (np.ascontiguousarray(rows[name]) for name in ("open_ms", *_VALUES))
+    return Bars(symbol, timeframe, open_ms, *values)
 
 
 class _transaction:

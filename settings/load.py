@@ -34,6 +34,7 @@ from settings.prop import read_prop_profile
 from trading.decision.prop_rules import PropProfile
 from trading.decision.settings import DecisionSettings
 from trading.settings import DaemonSettings
+from trading.telegram_settings import TelegramSettings
 
 CONFIG = "config.json"
 ML_CONFIG = "ml_config.json"
@@ -72,6 +73,7 @@ class Settings(BaseModel):
     bridge: BridgeSettings
     daemon: DaemonSettings
     paper: PaperSettings
+    telegram: TelegramSettings = TelegramSettings()
     ml: MlSettings
 
 
@@ -156,6 +158,7 @@ def _compose(
         "bridge": config.get("bridge", {}),
         "daemon": config.get("daemon", {}),
         "paper": config.get("paper", {}),
+        "telegram": config.get("telegram", {}),
         "decision": {key: config[key] for key in decision_keys if key in config}
         | ({"prediction": ml["prediction"]} if "prediction" in ml else {})
         | {"prop_rules": rules},
@@ -169,7 +172,7 @@ def _compose(
         return None
 
 
-_CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper"}
+_CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper", "telegram"}
 
 
 def _refuse_unknown(

@@ -12,6 +12,7 @@ from ml.features.catalogue import names
 from trading.advice import NO_MODELS, Adviser, BesideModels
 from trading.bookkeeper import Bookkeeper
 from trading.bot import Bot, Parts
+from trading.channels import Channels
 from trading.clock import Clock, StopFlag
 from trading.decision.settings import DecisionSettings
 from trading.decision_inputs import DecisionInputs, Sources
@@ -24,6 +25,7 @@ from trading.journal import Journal
 from trading.minutes import BrokerMinutes
 from trading.missed import MissedBars
 from trading.model_source import ModelSwap, SwapTerms
+from trading.obey import Steward
 from trading.observer import Observer
 from trading.outage import Outage
 from trading.outside import NOTHING_OUTSIDE, Outside
@@ -73,15 +75,17 @@ def assemble(
     beside: BesideModels = NO_MODELS,
     outside: Outside = NOTHING_OUTSIDE,
     swap: SwapTerms | None = None,
+    channels: Channels | None = None,
 ) -> Bot:
     """A bot over these parts; nothing is asked of the broker yet.
 
     `require_bridge` raises when waiting for the bridge makes no sense any more. `pager`: None is
     the journal, the log and the view. `beside`: the models beside the signal model, `predictor`.
-    `swap`: None where the models stay as they are for the whole run.
+    `swap`: None where the models stay as they are for the whole run. `channels`: where commands
+    come from; None: nobody gives any.
     """
     instrument, daemon = trade.instrument, trade.daemon
-    pager = pager or JournalPager(journal, reporter, clock)
+    pager, channels = pager or JournalPager(journal, reporter, clock), channels or Channels()
     dispatcher = Dispatcher(
         broker, journal, dry=dry, pager=pager, settings=daemon.orders, clock_ms=clock.now_ms
     )
@@ -109,6 +113,9 @@ def assemble(
     )  # fmt: skip
     feed = BarFeed(store, broker, instrument, TIMEFRAME, lookback_ms=forecaster.lookback_ms)
     inputs = DecisionInputs(sources, instrument, trade.decision)
+    observer = Observer(
+        broker, resolver, dispatcher, watch, books, instrument, day_zone=trade.decision.timezone
+    )
     parts = Parts(
         broker=broker,
         clock=clock,
@@ -116,9 +123,7 @@ def assemble(
         feed=feed,
         forecaster=forecaster,
         watch=watch,
-        observer=Observer(
-            broker, resolver, dispatcher, watch, books, instrument, day_zone=trade.decision.timezone
-        ),
+        observer=observer,
         inputs=inputs,
         resolver=resolver,
         dispatcher=dispatcher,
@@ -133,7 +138,12 @@ def assemble(
         accepted=accepted,
         swap=None if swap is None else ModelSwap(
             swap, broker=broker, forecaster=forecaster, feed=feed, inputs=inputs,
-            schedule=schedule, journal=journal, pager=pager,
+            schedule=schedule, journal=journal, pager=pager, board=channels.board,
+        ),
+        steward=Steward(
+            channels.queue, channels.board, journal=journal, pager=pager, dispatcher=dispatcher,
+            watch=watch, observer=observer, stop=stop, symbol=instrument.symbol,
+            strategy_id=daemon.strategy_id,
         ),
     )  # fmt: skip
     return Bot(parts, instrument.symbol, TIMEFRAME, trade.decision, daemon)

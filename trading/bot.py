@@ -26,6 +26,7 @@ from trading.journal import DecidedBar, Journal
 from trading.market_window import last_bar
 from trading.missed import MissedBars
 from trading.model_source import ModelSwap
+from trading.obey import Steward
 from trading.observer import Observer, Seen
 from trading.outage import Outage
 from trading.pins import Accepted, pin, require_room
@@ -56,6 +57,7 @@ class Parts:
     stop: StopFlag
     accepted: Accepted
     swap: ModelSwap | None = None
+    steward: Steward | None = None
 
 
 class Bot:
@@ -92,9 +94,9 @@ class Bot:
             p.swap.between_bars(p.clock.now_ms())
         now_ms = p.clock.wait_until(p.schedule.next_wake_ms(open_work=self._open_work))
         if now_ms < p.schedule.next_close_ms:
-            p.reporter.beat(p.observer.look(now_ms, at_close=False).snapshot)
+            p.reporter.beat(self._look(now_ms, at_close=False).snapshot)
             return
-        seen = p.observer.look(now_ms, at_close=True)
+        seen = self._look(now_ms, at_close=True)
         if not p.watch.bars_ok:
             p.missed.hold(now_ms, "the server's clock is off its rule: its bars are not believed")
             return
@@ -162,6 +164,13 @@ class Bot:
             last_bar(history)  # compiled code is loaded before the first close
         if p.swap is not None:
             p.swap.started(first_ms)
+        if p.steward is not None:
+            p.steward.restore()
+
+    def _look(self, now_ms: int, *, at_close: bool) -> Seen:
+        """What the broker says, after the commands that were waiting."""
+        looker = self._parts.steward or self._parts.observer
+        return looker.look(now_ms, at_close=at_close)
 
     @property
     def _open_work(self) -> bool:

@@ -15,13 +15,24 @@ _READ_EVERY_MS = 3_600_000
 
 
 class StopFlag:
-    """Set by Ctrl-C or SIGTERM; read between steps. A plain flag, safe in a signal handler."""
+    """Set by Ctrl-C or SIGTERM; read between steps. A plain flag, safe in a signal handler.
+
+    `called`: somebody has a command for the loop, which need not wait to its end.
+    """
 
     def __init__(self) -> None:
         self.requested = False
+        self.called = False
 
     def request(self, *_: object) -> None:
         self.requested = True
+
+    def call(self) -> None:
+        self.called = True
+
+    @property
+    def ends_wait(self) -> bool:
+        return self.requested or self.called
 
 
 class Clock(Protocol):
@@ -44,7 +55,8 @@ class Clock(Protocol):
     def now_ms(self) -> int: ...
 
     def wait_until(self, instant_ms: int) -> int:
-        """Waits for an instant and returns the time then; earlier only if stopped or at the end."""
+        """Waits for an instant and returns the time then; earlier only if stopped, called or at
+        the end."""
         ...
 
     def pause(self, seconds: float) -> None:
@@ -78,7 +90,7 @@ class WallClock:
     def wait_until(self, instant_ms: int) -> int:
         if _host_ms() - self._read_ms > _READ_EVERY_MS:
             self._ahead_ms, self._read_ms = self._compare()
-        while not self._stop.requested and (left_ms := instant_ms - self.now_ms()) > 0:
+        while not self._stop.ends_wait and (left_ms := instant_ms - self.now_ms()) > 0:
             time.sleep(min(left_ms / 1000, _SLICE_S))
         return self.now_ms()
 
@@ -125,7 +137,7 @@ class PaperClock:
         target_ms = min(instant_ms, self._end_ms)
         while not self._stop.requested:
             self._now_ms = self._control.wait_until(self._within_slice(target_ms)).now_msc
-            if self._now_ms >= target_ms:
+            if self._now_ms >= target_ms or self._stop.called:
                 break
         return self._now_ms
 

@@ -146,10 +146,10 @@ class Journal(JournalReads):
             if then is not None:
                 self._begin(then, event_time_ms, parent)
 
-    def announce(self, row: Outgoing) -> None:
-        """A row of the outbox that tells of nothing else in the journal."""
+    def announce(self, *rows: Outgoing) -> None:
+        """Rows of the outbox that tell of nothing else in the journal."""
         with self._transaction():
-            put_rows(self._db, [row])
+            put_rows(self._db, rows)
 
     def saw_deals(self, deals: Sequence[Deal]) -> None:
         """Keeps deals not seen before."""

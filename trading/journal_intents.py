@@ -45,6 +45,11 @@ class IntentReads:
         found = self._intents(f"WHERE client_id = ? AND {_ORDERS}", client_id)
         return found[0] if found else None
 
+    def find_change(self, client_id: str) -> LevelsIntent | None:
+        """A decided change of levels by its name."""
+        found = self._changes("WHERE client_id = ? AND kind = 'modify'", client_id)
+        return found[0] if found else None
+
     def intent_of_magic(self, magic: int) -> JournalledIntent | None:
         """The entry that bears this magic; the newest, should there be several."""
         found = self._intents(

@@ -76,6 +76,42 @@ class JournalReads(IntentReads):
         )
         return [value for (value,) in rows]
 
+    def decision_times_between(self, symbol: str, from_ms: int, to_ms: int) -> list[float]:
+        """As `decision_times_ms`, of bars that open in [from_ms, to_ms)."""
+        rows = self._db.execute(
+            "SELECT decision_ms FROM decisions "
+            "WHERE symbol = ? AND bar_open_ms >= ? AND bar_open_ms < ? ORDER BY id",
+            (symbol, from_ms, to_ms),
+        )
+        return [value for (value,) in rows]
+
+    def missed_between(self, from_ms: int, to_ms: int) -> int:
+        """How many bars that open in [from_ms, to_ms) closed without a decision."""
+        return int(
+            self._one(
+                "SELECT count(DISTINCT payload ->> 'bar_open_ms') FROM events "
+                "WHERE kind = 'bar_missed' AND payload ->> 'bar_open_ms' >= ? "
+                "AND payload ->> 'bar_open_ms' < ?",
+                from_ms, to_ms,
+            )
+        )  # fmt: skip
+
+    def order_times_ms(self, last: int = 50) -> list[int]:
+        """Host time from sending to the answer of the last trade requests, newest first."""
+        rows = self._db.execute(
+            "SELECT kind, payload ->> 'client_id', observed_time_ms FROM events "
+            "WHERE kind GLOB 'order_*' ORDER BY id DESC LIMIT ?",
+            (4 * last,),
+        )
+        answered: dict[str, int] = {}
+        times: list[int] = []
+        for kind, client_id, at_ms in rows:
+            if kind != "order_sent":
+                answered[client_id] = at_ms
+            elif client_id in answered:
+                times.append(answered.pop(client_id) - at_ms)
+        return times[:last]
+
     def features(self, symbol: str) -> Iterator[tuple[int, Float64s]]:
         """(bar open, the feature row it was decided on), in the order of deciding."""
         rows = self._db.execute(

@@ -33,6 +33,7 @@ from trading.minutes import BrokerMinutes
 from trading.model import load_for
 from trading.pager import Pager
 from trading.schedule import Schedule
+from trading.status_board import StatusBoard
 
 REQUEST = "swap_models.json"
 ANSWER = "swap_models_answer.json"
@@ -118,8 +119,10 @@ class ModelSwap:
         schedule: Schedule,
         journal: Journal,
         pager: Pager,
+        board: StatusBoard,
     ) -> None:
         self._terms = terms
+        self._board = board
         self._serving = _graphs_of(terms.models)
         self._broker = broker
         self._forecaster = forecaster
@@ -132,6 +135,8 @@ class ModelSwap:
     def started(self, now_ms: int) -> None:
         """Keeps which graphs serve from this start on."""
         self._journal.record("models_served", now_ms, graphs=self._serving)
+        self._board.change(models=self._serving)
+        self._journal.record("model_scores", now_ms, models=_scores_of(self._terms.models))
 
     def between_bars(self, now_ms: int) -> None:
         """Makes the swap that was asked for, if there is time before the next close."""
@@ -144,16 +149,19 @@ class ModelSwap:
             if request is None:
                 return
             tag = request.tag
-            served = self._swap(request)
+            models = self._swap(request)
         except _REFUSALS as error:
             self._answer(now_ms, "model_swap_refused", tag=tag, why=str(error))
             self._pager.page(f"models stay as they are: {tag} is refused: {error}", key="models")
             return
+        served = _graphs_of(models)
         before, self._serving = self._serving, served
+        self._board.change(models=served)
         self._answer(now_ms, "models_swapped", tag=tag, before=before, graphs=served)
+        self._journal.record("model_scores", now_ms, models=_scores_of(models))
         self._pager.over(f"models swapped to {tag}", key="models")
 
-    def _swap(self, request: SwapRequest) -> dict[str, str]:
+    def _swap(self, request: SwapRequest) -> ModelSet:
         """Everything that can fail comes before the first change."""
         terms, paths = self._terms, self._terms.paths
         folder = folder_of(paths)
@@ -169,7 +177,7 @@ class ModelSwap:
         self._forecaster.take_over(fresh)
         minutes = BrokerMinutes(self._broker, terms.symbol) if beside.minutes else None
         self._inputs.ask(adviser, minutes)
-        return _graphs_of(models)
+        return models
 
     def _answer(self, now_ms: int, kind: str, **payload: Any) -> None:
         """Into the journal, and into a file for whoever asked; then the request is over."""
@@ -182,3 +190,15 @@ class ModelSwap:
 def _graphs_of(models: ModelSet) -> dict[str, str]:
     """SHA-256 of each graph, by the model's kind."""
     return {each.metadata.kind: each.metadata.graph.sha256 for each in models.all}
+
+
+def _scores_of(models: ModelSet) -> dict[str, dict[str, Any]]:
+    """What each model's trainer measured out of sample, by the model's kind."""
+    return {
+        each.metadata.kind: {
+            "graph_sha256": each.metadata.graph.sha256,
+            "trained_at": each.notes["trained_at"],
+            "scores": each.notes["walk_forward"],
+        }
+        for each in models.all
+    }

@@ -65,3 +65,31 @@ class Silent:
     def closed(self) -> None: ...
 
     def finished(self, text: str, summary: Mapping[str, Any]) -> None: ...
+
+
+class Relay:
+    """Hands everything on to another reporter; whoever derives from it adds something."""
+
+    def __init__(self, view: Reporter) -> None:
+        self._view = view
+
+    def started(self, text: str) -> None:
+        self._view.started(text)
+
+    def bar(self, report: BarReport) -> None:
+        self._view.bar(report)
+
+    def beat(self, snapshot: Snapshot) -> None:
+        self._view.beat(snapshot)
+
+    def trouble(self, text: str) -> None:
+        self._view.trouble(text)
+
+    def page(self, text: str) -> None:
+        self._view.page(text)
+
+    def closed(self) -> None:
+        self._view.closed()
+
+    def finished(self, text: str, summary: Mapping[str, Any]) -> None:
+        self._view.finished(text, summary)

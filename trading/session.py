@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from market.bars import utc_text
 from market.store import BarStore
 from trading.assemble import Trade
 from trading.bot import Bot
+from trading.channels import Channels
 from trading.clock import Clock, StopFlag
 from trading.journal import Journal
 from trading.live_view import LineView, LiveView
@@ -38,24 +39,32 @@ class Session:
     reporter: Reporter
     data_sha256: str
     warnings: tuple[str, ...] = ()
+    channels: Channels = field(default_factory=Channels)
 
     def run(self, headline: str, summary_file: Path | None) -> None:
         """Until the run is over or a stop is requested. Errors pass through, the view is closed."""
         resumed = self.journal.decided_count(self.trade.instrument.symbol)
         going_on = f"; goes on after {resumed} decided bars" if resumed else ""
         self.reporter.started(headline + going_on)
+        self.journal.record("run_started", self.clock.now_ms(), text=headline + going_on)
+        self.channels.start()
         try:
             self.bot.run()
             ended, summary = self._how_it_ended(), self._sum_up(summary_file)
+        except Exception as error:
+            text = f"the daemon has ended: {type(error).__name__}: {error}"
+            self.journal.record("error", self.clock.now_ms(), text=text)
+            raise
         finally:
             self.reporter.closed()
+            self.channels.stop()
         self.reporter.finished(ended, summary)
         self._close()
 
     def _sum_up(self, summary_file: Path | None) -> Mapping[str, Any]:
         """The run's figures; none where a live bridge is away when the daemon is stopped."""
         now_ms = self.clock.now_ms()
-        self.journal.record("run_ended", now_ms, over=self.bot.finished)
+        self.journal.record("run_ended", now_ms, over=self.bot.finished, text=self._how_it_ended())
         try:
             figures = run_summary(
                 self.journal, self.store, self.broker, self.trade,

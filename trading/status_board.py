@@ -10,7 +10,9 @@ from typing import Any
 
 from broker.contract.messages import Account, Position, Snapshot
 from trading.decision.records import Decision, DecisionInput
-from trading.report import BarReport, Reporter
+from trading.decision.settings import DecisionSettings
+from trading.releases import NO_CALENDAR, CalendarSource, KnownCalendar
+from trading.report import BarReport, Relay, Reporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,8 @@ class Status:
     bar that was decided last; None before the first. `day_profit`: closed and open profit since the
     local midnight, as of the last decided bar. `halts`: why nothing may be opened now, pause and
     health alike. `trouble`: why the last cycle failed, or an empty text. `decided`: bars decided in
-    the whole run. `models`: release or hash, by kind. `news`: releases to come, in words.
+    the whole run. `settings`: the rules in force. `models`: SHA-256 of each graph that serves, by
+    kind. `calendar`: scheduled releases as known at the last decided bar.
     """
 
     symbol: str = ""
@@ -37,9 +40,9 @@ class Status:
     day_profit: float = 0.0
     halts: tuple[str, ...] = ()
     trouble: str = ""
+    settings: DecisionSettings | None = None
     models: Mapping[str, str] = field(default_factory=dict)
-    news: tuple[str, ...] = ()
-    news_unknown: str = ""
+    calendar: KnownCalendar | None = None
 
 
 class StatusBoard:
@@ -60,36 +63,28 @@ class StatusBoard:
         )  # fmt: skip
 
 
-class BoardReporter:
-    """A reporter in front of another one: keeps the board's word on bars, trouble and the end."""
+class BoardReporter(Relay):
+    """Keeps the board's word on bars, trouble and the end."""
 
-    def __init__(self, board: StatusBoard, view: Reporter) -> None:
+    def __init__(
+        self, board: StatusBoard, view: Reporter, calendar: CalendarSource = NO_CALENDAR
+    ) -> None:
+        super().__init__(view)
         self._board = board
-        self._view = view
-
-    def started(self, text: str) -> None:
-        self._view.started(text)
+        self._calendar = calendar
 
     def bar(self, report: BarReport) -> None:
         self._board.change(
             phase="trading", input=report.input, decision=report.decision, margin=report.margin,
             decided=report.count, decision_ms=report.decision_ms, day_profit=report.day_profit,
+            calendar=self._calendar.at(report.now_ms),
         )  # fmt: skip
-        self._view.bar(report)
-
-    def beat(self, snapshot: Snapshot) -> None:
-        self._view.beat(snapshot)
+        super().bar(report)
 
     def trouble(self, text: str) -> None:
         self._board.change(trouble=text)
-        self._view.trouble(text)
-
-    def page(self, text: str) -> None:
-        self._view.page(text)
+        super().trouble(text)
 
     def closed(self) -> None:
         self._board.change(phase="ended")
-        self._view.closed()
-
-    def finished(self, text: str, summary: Mapping[str, Any]) -> None:
-        self._view.finished(text, summary)
+        super().closed()

@@ -141,6 +141,24 @@ class Dispatcher:
         self._flatten, self._ours = (symbol, reason), ours
         self._go_on_closing(now_ms)
 
+    @property
+    def flattening(self) -> bool:
+        """Whether `close_all` is not over yet."""
+        return self._flatten is not None
+
+    def close_one(self, position: Position, reason: str, now_ms: int) -> bool:
+        """Closes a position, unless that is under way; whether the close is written down. Beats go
+        on with it."""
+        name = position.identifier
+        if self.closer.works_on(name):
+            return True
+        before = len(self._journal.closes_of(name))
+        try:
+            self.closer.close_all([position], f"flat-{reason}", now_ms)
+        except BrokerError as error:
+            self._journal.record("close_waits", now_ms, text=str(error))
+        return len(self._journal.closes_of(name)) > before
+
     def reprotect(self, position: Position, now_ms: int) -> bool:
         """A protected position has lost its stops: its entry is guarded anew from the next beat.
 
