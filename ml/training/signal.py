@@ -113,6 +113,11 @@ def signal_table(
     )
     if task.regime == "all":
         return table
+    if "adx_14" not in table.feature_names:
+        raise TrainingError(
+            f"--regime {task.regime}: the feature adx_14 tells the regime, and features.groups "
+            f"{', '.join(task.features.groups)} do not have it: add base"
+        )
     trending = table.rows[:, table.feature_names.index("adx_14")] > TRENDING_ADX
     chosen = table.only(trending if task.regime == "trending" else ~trending)
     if len(chosen) < least_rows:

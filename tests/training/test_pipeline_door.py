@@ -219,6 +219,9 @@ def test_a_regime_needs_twenty_thousand_rows_and_has_its_own_folder(
     given = ["--ensemble", "--regime", "trending", "--data", str(bars_file), *arguments(tmp_path)]
     assert main(given) == 2
     assert "at least 20,000 rows of that regime" in " ".join(capsys.readouterr().err.split())
+    without = arguments(tmp_path, **{"features.groups": ["regime"]})
+    assert main(["--ensemble", "--regime", "ranging", "--data", str(bars_file), *without]) == 2
+    assert "adx_14 tells the regime" in " ".join(capsys.readouterr().err.split())
     monkeypatch.setattr("ml.training.signal.REGIME_MIN_ROWS", 2000)
     assert main(given) == 0
     metadata = next((tmp_path / "signal_trending").glob("*_metadata.json"))
