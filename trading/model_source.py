@@ -193,12 +193,13 @@ def _graphs_of(models: ModelSet) -> dict[str, str]:
 
 
 def _scores_of(models: ModelSet) -> dict[str, dict[str, Any]]:
-    """What each model's trainer measured out of sample, by the model's kind."""
+    """What each model's trainer measured out of sample, by the model's kind; only ever shown, so a
+    release whose trainer wrote no such thing serves all the same."""
     return {
         each.metadata.kind: {
             "graph_sha256": each.metadata.graph.sha256,
-            "trained_at": each.notes["trained_at"],
-            "scores": each.notes["walk_forward"],
+            "trained_at": each.notes.get("trained_at", each.metadata.train_cutoff_date),
+            "scores": each.notes.get("walk_forward", {}),
         }
         for each in models.all
     }

@@ -65,7 +65,8 @@ def _pin_account(journal: Journal, account: Account, accepted: Accepted, now_ms:
             f"{seen}; log in to that account, use another --account, or confirm the change with "
             "--accept-account"
         )
-    journal.set_meta(**{_ACCOUNT: here, _TRADE_MODE: str(account.trade_mode)})
+    mode = str(account.trade_mode)
+    journal.set_meta(**{_ACCOUNT: here, _TRADE_MODE: mode, "account_currency": account.currency})
 
 
 def _kind(trade_mode: str | None) -> str:
