@@ -116,8 +116,10 @@ class BacktestRun:
         verdict = self.verdicts.row(row)
         now = self.inputs.at(row, gate_open=verdict.denied == 0)
         intents = wanted(now, self.rules.decision, verdict)
-        market = now.market
-        self.act(row, now, Decision(market.symbol, market.open_ms, intents, ()))
+        if intents:
+            self.act(row, now, Decision(now.market.symbol, now.market.open_ms, intents, ()))
+        else:
+            self.inputs.decided(now)
 
     def act(self, row: int, now: DecisionInput, decision: Decision) -> tuple[TradeRequest, ...]:
         """Plans and sends what was decided."""

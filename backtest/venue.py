@@ -38,8 +38,8 @@ class Venue:
         self.advance = terminal.advance
         self._positions = terminal.book.positions
         self._price, self._lots = terminal.units[symbol].price, terminal.units[symbol].lots
-        self._funds = terminal.funds()
-        self._account_now = AccountView(*self._funds)
+        self._funds = (0, 0, 0)
+        self._account_now = AccountView(*terminal.funds())
         self._deals_read = 0
 
     @property
@@ -64,33 +64,42 @@ class Venue:
         if ticks is None:
             raise ValueError(f"{self.symbol}: no quote yet at {terminal.now_ms}")
         now = Quote(ticks.time_ms, price(ticks.bid), price(ticks.ask))
-        mine = self._open_trades(ticks) if self._positions else ()
+        mine, floating = self._open_trades(ticks) if self._positions else ((), 0)
         terms = instrument_view(
             self.spec, now, self._leverage, commission_per_lot=self._commission_per_lot
         )
-        return now, self._account(), mine, terms
+        return now, self._account(floating), mine, terms
 
-    def _open_trades(self, ticks: QuoteTicks) -> tuple[OpenTrade, ...]:
-        """`views.open_trades` of the terminal's positions, from its records."""
-        book, price, scale = self.terminal.book, self._price, self.terminal.scale
-        lots, strategy_id = self._lots, self.book.strategy_id
-        mine = [p for p in self._positions.values() if is_ours(p.magic, strategy_id)]
+    def _open_trades(self, ticks: QuoteTicks) -> tuple[tuple[OpenTrade, ...], int]:
+        """`views.open_trades` of the terminal's positions, from its records; and what all of its
+        positions float, in minor units."""
+        price, scale, lots = self._price, self.terminal.scale, self._lots
+        profit_at, strategy_id = self.terminal.book.profit_at, self.book.strategy_id
+        mine, floating = [], 0
+        for p in self._positions.values():
+            profit = profit_at(p, ticks.bid if p.side > 0 else ticks.ask)
+            floating += profit + p.swap
+            if is_ours(p.magic, strategy_id):
+                mine.append(
+                    OpenTrade(
+                        p.identifier, _LONG if p.side > 0 else _SHORT, lots(p.steps),
+                        price(p.open_ticks), price(p.sl), price(p.tp), p.time_ms, profit / scale,
+                        p.swap / scale,
+                    )
+                )  # fmt: skip
         if len(mine) > 1:
-            mine.sort(key=lambda p: (p.time_ms, p.identifier))
-        return tuple([
-            OpenTrade(
-                p.identifier, _LONG if p.side > 0 else _SHORT, lots(p.steps), price(p.open_ticks),
-                price(p.sl), price(p.tp), p.time_ms,
-                book.profit_at(p, ticks.bid if p.side > 0 else ticks.ask) / scale, p.swap / scale,
-            )
-            for p in mine
-        ])  # fmt: skip
+            mine.sort(key=lambda trade: (trade.opened_ms, trade.position_id))
+        return tuple(mine), floating
 
-    def _account(self) -> AccountView:
+    def _account(self, floating: int) -> AccountView:
         """The account's money; the last record again where nothing moved."""
-        funds = self.terminal.funds()
+        terminal, book = self.terminal, self.terminal.book
+        balance, scale = book.ledger.balance, terminal.scale
+        equity = balance + floating
+        funds = (balance, equity, equity - book.margin() if self._positions else equity)
         if funds != self._funds:
-            self._funds, self._account_now = funds, AccountView(*funds)
+            self._funds = funds
+            self._account_now = AccountView(balance / scale, equity / scale, funds[2] / scale)
         return self._account_now
 
     def reason_of(self, magic: int) -> str:

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from market.bars import Float64s
+from market.quick import quick
 from ml.features.position import M1_NAMES, M1_NEUTRAL, STATE_NAMES, position_state
 from trading.decision.records import (
     AccountView,
@@ -63,6 +64,7 @@ class BesideModels:
 NO_MODELS = BesideModels()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Advice:
     """What goes into a `DecisionInput`; the defaults where nobody was asked."""
@@ -72,6 +74,7 @@ class Advice:
     risk_multiplier: float = 1.0
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False)
 class Close:
     """One decided close as the models see it.

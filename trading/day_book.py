@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from broker.contract.constants import DealType
 from broker.contract.messages import Deal
+from market.quick import quick
 from trading.decision.records import DayState, GuardState, PropState
 from trading.local_days import LocalPeriods
 from trading.trade_book import TradeBook
@@ -123,13 +124,11 @@ class DayBook:
         """
         if self._day is None or self._week is None or self._known_ms is None:
             raise RuntimeError("day book: `seen` belongs after `state` of the same close")
-        at_ms, before = self._known_ms, (self._day, self._week, self._prop_day)
-        self._day = _lower(self._day, worst_equity, at_ms)
-        self._week = _lower(self._week, worst_equity, at_ms)
-        if self._prop_day is not None:
-            self._prop_day = _lower(self._prop_day, worst_equity, at_ms)
-        now = (self._day, self._week, self._prop_day)
-        if any(each is not old for each, old in zip(now, before, strict=True)):
+        at_ms, day, week, prop_day = self._known_ms, self._day, self._week, self._prop_day
+        self._day, self._week = _lower(day, worst_equity, at_ms), _lower(week, worst_equity, at_ms)
+        if prop_day is not None:
+            self._prop_day = _lower(prop_day, worst_equity, at_ms)
+        if not (self._day is day and self._week is week and self._prop_day is prop_day):
             self._last = None
 
     def restore(self, guard: GuardState, close_ms: int, *, worst_equity: float) -> None:
@@ -184,6 +183,7 @@ class DayBook:
         )  # fmt: skip
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Close:
     """A close and the account's money then. `until_ms`: the newest deal in it; all that were added
@@ -303,8 +303,9 @@ def _moved(day: DayState, amount: float) -> DayState:
 
 def _lower(day: DayState, equity: float, close_ms: int) -> DayState:
     """NaN is no low yet; the comparison is false for it."""
-    over = day.start_ms >= close_ms
-    return day if over or day.low_equity <= equity else replace(day, low_equity=equity)
+    if day.low_equity <= equity or day.start_ms >= close_ms:
+        return day
+    return DayState(day.start_ms, day.start_balance, day.start_equity, equity)
 
 
 def _money(amount: float) -> float:

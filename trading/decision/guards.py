@@ -32,9 +32,10 @@ def worst_equity(now: DecisionInput) -> float:
     bar's spread above the high. Everything else on the account stands as in the snapshot. Never
     above the snapshot's equity. Trades that ended inside the bar are in the balance already.
     """
-    equity = now.account.equity
-    worst = equity + sum(_at_worst(trade, now) - trade.profit for trade in now.open_trades)
-    return min(equity, worst)
+    equity, change = now.account.equity, 0.0
+    for trade in now.open_trades:
+        change += _at_worst(trade, now) - trade.profit
+    return equity + change if change < 0 else equity
 
 
 def lowest_equity(now: DecisionInput, day: DayState, worst: float) -> float:

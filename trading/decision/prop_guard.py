@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from market.quick import quick
 from trading.decision.guards import local_midnight_ms, lowest_equity, worst_equity
 from trading.decision.prop_rules import PropProfile, daily_allowance, highest_floor
 from trading.decision.records import DayState, DecisionInput, Denial, OpenTrade, PropState, Side
@@ -16,6 +17,7 @@ _MINUTE_MS = 60_000
 _BEFORE_MIDNIGHT_MS = 180 * _MINUTE_MS
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How far the account is from the limit that is broken first; deposit currency.
