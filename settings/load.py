@@ -34,6 +34,7 @@ from settings.prop import read_prop_profile
 from trading.decision.prop_rules import PropProfile
 from trading.decision.settings import DecisionSettings
 from trading.settings import DaemonSettings
+from trading.supabase_settings import SupabaseSettings
 from trading.telegram_settings import TelegramSettings
 
 CONFIG = "config.json"
@@ -74,6 +75,7 @@ class Settings(BaseModel):
     daemon: DaemonSettings
     paper: PaperSettings
     telegram: TelegramSettings = TelegramSettings()
+    supabase: SupabaseSettings = SupabaseSettings()
     ml: MlSettings
 
 
@@ -159,6 +161,7 @@ def _compose(
         "daemon": config.get("daemon", {}),
         "paper": config.get("paper", {}),
         "telegram": config.get("telegram", {}),
+        "supabase": config.get("supabase", {}),
         "decision": {key: config[key] for key in decision_keys if key in config}
         | ({"prediction": ml["prediction"]} if "prediction" in ml else {})
         | {"prop_rules": rules},
@@ -172,7 +175,7 @@ def _compose(
         return None
 
 
-_CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper", "telegram"}
+_CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper", "telegram", "supabase"}
 
 
 def _refuse_unknown(

@@ -8,18 +8,44 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from broker.simulator.draws import draw_between
+from trading.assemble import Trade
+from trading.channels import Channel, Channels
 from trading.commands import Notice
 from trading.dead_letters import DeadLetters
 from trading.journal import wall_ms
 from trading.journal_reads import JournalReads
 from trading.outbox import Cursor, OutboxReader, open_read_only
+from trading.secrets import secret
 from trading.state_folder import StateFolder
 from trading.supabase import SupabaseStore
-from trading.supabase_settings import SupabaseSecrets, SupabaseSettings
+from trading.supabase_settings import (
+    KEY_VARIABLE,
+    URL_VARIABLE,
+    SupabaseSecrets,
+    SupabaseSettings,
+    supabase_secrets,
+)
 from trading.supabase_sync import StoreAway, StoreRefuses, Sync
 
 CHANNEL = "supabase"
 _MODES = ("demo", "contest", "real")
+
+
+def supabase_openers(
+    settings: SupabaseSettings, *, paper: bool
+) -> tuple[Callable[[Channels, Trade, StateFolder], Channel], ...]:
+    """What makes the channel of a run; nothing where Supabase is off for it.
+
+    Raises `DaemonError` where a secret is missing.
+    """
+    if not settings.enabled or (paper and not settings.paper):
+        return ()
+    secrets = supabase_secrets(secret(URL_VARIABLE), secret(KEY_VARIABLE))
+
+    def opened(channels: Channels, _: Trade, folder: StateFolder) -> Channel:
+        return SupabaseChannel(folder, settings, secrets, channels.queue.notify, paper=paper)
+
+    return (opened,)
 
 
 class SupabaseChannel:
@@ -48,7 +74,7 @@ class SupabaseChannel:
         """Sends what is waiting, for `flush_s` at most. The rest goes out after the next start."""
         self._ending.set()
         if self._thread.is_alive():
-            self._thread.join(self._settings.flush_s + self._settings.timeout_s)
+            self._thread.join(self._settings.flush_s)
 
     def _run(self) -> None:
         try:
@@ -73,8 +99,9 @@ class SupabaseChannel:
         folder, settings = self._folder, self._settings
         delivery = folder.path / "delivery.sqlite"
         while (account := account_row(folder, settings, paper=self._paper)) is None:
-            if self._ending.wait(settings.interval_s):
+            if self._ending.is_set():
                 return None
+            self._ending.wait(settings.interval_s)
         return Sync(
             held.enter_context(closing(OutboxReader(folder.journal))),
             held.enter_context(closing(Cursor(delivery, CHANNEL))),
@@ -91,9 +118,10 @@ class SupabaseChannel:
             self._outage.failed(error, time.monotonic())
             return False
         self._outage.over()
-        for text in progress.refused:
-            told = f"Supabase refuses a row; it is set aside in delivery.sqlite: {text}"
-            self._notify(Notice(f"supabase row {text}", told))
+        if progress.refused:
+            first, count = progress.refused[0], len(progress.refused)
+            told = f"Supabase refuses {count} rows, set aside in delivery.sqlite; first: {first}"
+            self._notify(Notice(f"{CHANNEL} {first}", told))
         return progress.taken == self._settings.batch_rows
 
     def _flush(self, sync: Sync) -> None:

@@ -34,7 +34,7 @@ class SupabaseSettings(BaseModel):
     retry_first_s: float = Field(default=2.0, gt=0.0, le=60.0)
     retry_most_s: float = Field(default=300.0, ge=1.0, le=3600.0)
     page_after_s: float = Field(default=900.0, ge=0.0)
-    flush_s: float = Field(default=10.0, ge=0.0, le=120.0)
+    flush_s: float = Field(default=5.0, ge=0.0, le=120.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,10 @@ def day(number: int = 0, *, bars: int = 96) -> Iterator[Outgoing]:
     """
     first = number * bars
     yield _row("start", f"start-{number}", first, {"text": "paper"})
+    yield _row("models", f"models-{number}", first, {"models": {"signal": {
+        "graph_sha256": "ab" * 32, "trained_at": "2026-01-01T05:48:52+00:00",
+        "scores": {"accuracy": 0.5, "classes": {"HOLD": {"precision": None}}},
+    }}})  # fmt: skip
     for bar in range(first, first + bars):
         if bar % 8 == 0:
             yield entry(bar)
@@ -35,6 +39,10 @@ def day(number: int = 0, *, bars: int = 96) -> Iterator[Outgoing]:
         yield snapshot(bar, held=bar - bar % 8 if bar % 8 < 4 else None)
         if bar % 32 == 31:
             yield _row("page", f"page-{bar}", bar, {"key": "k", "text": "!", "state": "open"})
+    yield _row("metrics", f"metrics-{number}", first + bars, {
+        "date": f"2026-01-{5 + number:02}", "decided": bars, "missed": 0, "trades": 12, "won": 12,
+        "net": 118.44, "decision_ms_p50": 1.5,
+    })  # fmt: skip
     yield _row("stop", f"stop-{number}", first + bars, {"text": "", "over": False})
 
 

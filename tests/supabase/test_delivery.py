@@ -90,6 +90,10 @@ def test_day_arrives_whole_and_a_second_start_sends_nothing(stand: Stand) -> Non
     _require_all(stand, rows)
     assert stand.ask("select title from news_events") == ["CPI"]
     assert stand.ask("select phase from bot_status") == ["stopped"]
+    assert stand.ask("select models ->> 'signal' from bot_status") == ["ab" * 32]
+    assert stand.ask("select last_page_open from bot_status") == [True]
+    assert stand.ask("select model from model_metrics order by id") == ["signal", "live"]
+    assert stand.ask("select metrics ->> 'net' from model_metrics order by id") == [None, "118.44"]
     before = len(stand.rest.log)
     _drain(stand.sync())
     assert stand.rest.log[before:] == [("POST", "accounts", 201)]
