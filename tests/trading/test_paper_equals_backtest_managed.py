@@ -22,6 +22,8 @@ from tests.trading.paper_runs import (
     settings_of,
 )
 from trading.canonical import deal_line, parse_input, sha256_lines
+from trading.decision.decide import wanted
+from trading.decision.records import DecisionInput
 from trading.journal import Journal
 
 BARS = 150
@@ -107,6 +109,24 @@ def test_m1_bars_are_part_of_what_is_decided_on(case: Case, lines: list[str]) ->
 def test_skipping_idle_bars_changes_nothing(case: Case, lines: list[str]) -> None:
     whole = backtest_of(case, skip_idle=False)
     assert list(whole.lines()) == lines
+
+
+def test_guards_see_the_same_days_whether_idle_bars_are_visited_or_passed_over(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[int, Any]] = []
+
+    def kept(now: DecisionInput, *rest: Any) -> Any:
+        seen[-1][now.market.open_ms] = now.guard
+        return wanted(now, *rest)
+
+    monkeypatch.setattr("backtest.driver.wanted", kept)
+    for skip_idle in (True, False):
+        seen.append({})
+        backtest_of(case, skip_idle=skip_idle)
+    skipping, whole = seen
+    assert 20 < len(skipping) < len(whole) == BARS
+    assert skipping == {open_ms: whole[open_ms] for open_ms in skipping}
 
 
 def pairwise(names: list[str]) -> list[dict[str, bool]]:

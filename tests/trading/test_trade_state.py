@@ -76,6 +76,12 @@ def test_best_price_is_the_extreme_on_the_side_it_would_leave_at(
     assert held.best_price == best
 
 
+def test_an_extreme_of_a_bar_that_nobody_asked_about_counts() -> None:
+    facts, mine = TradeFacts(bars(), BTC), trade(Side.BUY, close_ms(0))
+    best = [facts.held(mine, row, entry_volume_lots=0.5).best_price for row in (1, 3, 2, 3)]
+    assert best == [104.0, 110.0, 110.0, 110.0]
+
+
 def test_exit_price_is_the_bid_of_a_long_and_the_ask_of_a_short() -> None:
     facts = TradeFacts(bars(), BTC)
     assert facts.exit_price(trade(Side.BUY, 0), 3) == 95.0
