@@ -96,6 +96,11 @@ class Instrument:
     swap_days: tuple[int, int, int, int, int, int, int] = (1, 1, 3, 1, 1, 0, 0)
     sessions: Sessions = ALWAYS_OPEN
 
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """Whose news concern it: those of base and profit, sorted."""
+        return tuple(sorted({self.currency_base, self.currency_profit}))
+
     def in_deposit_currency(self, units_per_profit_currency: float) -> "Instrument":
         """The same instrument on an account whose unit is worth 1/x of the profit currency.
 

@@ -211,7 +211,10 @@ def _fill_clocks(
         families["news"], open_ms, catalogue.BAR_MS,
         *(
             np.require(column, np.int64, ["C", "W"])
-            for column in (calendar.time_ms, calendar.impact, calendar.known_since_ms)
+            for column in (
+                calendar.time_ms, calendar.impact, calendar.known_since_ms,
+                calendar.known_until_ms,
+            )
         ),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from market.calendar import EconomicCalendar
 from market.instrument import Instrument
 from market.onchain import OnChain
-from market.sources.calendar_csv import read_calendar
+from market.sources.calendar_files import read_calendar_file
 from market.sources.errors import SourceError
 from market.sources.onchain import onchain_files, read_onchain
 from ml.features.settings import FeatureSettings
@@ -19,7 +19,8 @@ from ml.features.settings import FeatureSettings
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureSources:
     """`calendar` has only events of the instrument's currencies; `onchain` is None where the group
-    is off; `files` names what was read and its SHA-256, for the metadata."""
+    is off; `files` names what was read and its SHA-256, for the metadata; of an archive, the hash
+    of what it holds."""
 
     calendar: EconomicCalendar
     onchain: OnChain | None
@@ -37,19 +38,19 @@ def read_sources(settings: FeatureSettings, instrument: Instrument, root: Path) 
     Raises `SourceError` where a file cannot be read, or where the group onchain is on and no folder
     is named.
     """
-    files: list[Path] = []
+    hashes: dict[str, str] = {}
     calendar = EconomicCalendar.none()
     if settings.calendar is not None:
-        files.append(root / settings.calendar)
-        currencies = {instrument.currency_base, instrument.currency_profit}
-        calendar = read_calendar(files[0]).only(sorted(currencies))
+        file = read_calendar_file(root / settings.calendar)
+        hashes[settings.calendar.name] = file.sha256
+        calendar = file.events.only(instrument.currencies)
     onchain = None
     if "onchain" in settings.groups:
         folder = _onchain_folder(settings, root)
         three = onchain_files(folder)
         onchain = read_onchain(funding=three[0], open_interest=three[1], fear_greed=three[2])
-        files.extend(three)
-    return FeatureSources(calendar, onchain, {path.name: _sha256(path) for path in files})
+        hashes |= {path.name: _sha256(path) for path in three}
+    return FeatureSources(calendar, onchain, hashes)
 
 
 def _onchain_folder(settings: FeatureSettings, root: Path) -> Path:

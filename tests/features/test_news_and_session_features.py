@@ -14,6 +14,7 @@ COLUMN = {name: column for column, name in enumerate(names(["base"]))}
 MINUTE_MS = 60_000
 HIGH, MEDIUM, NONE = 3, 2, 0
 NEWS = ("is_news_near", "news_minutes_away", "news_count_today", "news_impact_next")
+_FOR_GOOD = 10_000_000
 NEUTRAL = [0.0, 1.0, 0.0, 0.0]
 
 
@@ -21,15 +22,17 @@ def ms(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def news_at_noon(*events: tuple[int, int, int]) -> list[float]:
-    """News features of the bar that closes at 12:00; events: (minutes from then, impact, known)."""
+def news_at_noon(*events: tuple[int, ...]) -> list[float]:
+    """News features of the bar that closes at 12:00; events: (minutes from then, impact, known
+    since, and, where it was moved, until)."""
     close_ms = ms("2025-03-05T12:00")
-    table = np.array(events, dtype=np.int64).reshape(-1, 3)
+    table = np.array([(*each, _FOR_GOOD)[:4] for each in events], dtype=np.int64).reshape(-1, 4)
     calendar = EconomicCalendar.of(
         close_ms + table[:, 0] * MINUTE_MS,
         table[:, 1].astype(np.int8),
         np.full(len(table), "USD"),
         close_ms + table[:, 2] * MINUTE_MS,
+        known_until_ms=close_ms + table[:, 3] * MINUTE_MS,
     )
     bars = make_bars([(10.0, 11.0, 9.0, 10.0)], start_ms=close_ms - 15 * MINUTE_MS)
     row = feature_matrix(bars, groups=["base"], round_step=1.0, calendar=calendar)[0]
@@ -108,3 +111,8 @@ def test_largest_of_several_events_at_one_instant_is_the_next_impact() -> None:
 )
 def test_session_follows_the_exchanges_clock(feature: str, opened: str, expected: float) -> None:
     assert session_at(feature, opened) == expected
+
+
+def test_event_that_is_known_to_be_moved_counts_no_longer() -> None:
+    assert news_at_noon((20, HIGH, -60, 0)) == NEUTRAL
+    assert news_at_noon((20, HIGH, -60, 1)) == news_at_noon((20, HIGH, -60))
