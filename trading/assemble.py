@@ -21,7 +21,10 @@ from trading.execution.dispatch import Dispatcher
 from trading.execution.resolve import Resolver
 from trading.feed import BarFeed
 from trading.forecaster import Forecaster, Predictor
+from trading.heartbeat import Heartbeat
+from trading.hot_reload import HotReload
 from trading.journal import Journal
+from trading.life import Life
 from trading.minutes import BrokerMinutes
 from trading.missed import MissedBars
 from trading.model_source import ModelSwap, SwapTerms
@@ -76,13 +79,15 @@ def assemble(
     outside: Outside = NOTHING_OUTSIDE,
     swap: SwapTerms | None = None,
     channels: Channels | None = None,
+    life: Life | None = None,
 ) -> Bot:
     """A bot over these parts; nothing is asked of the broker yet.
 
     `require_bridge` raises when waiting for the bridge makes no sense any more. `pager`: None is
     the journal, the log and the view. `beside`: the models beside the signal model, `predictor`.
     `swap`: None where the models stay as they are for the whole run. `channels`: where commands
-    come from; None: nobody gives any.
+    come from; None: nobody gives any. `life`: None for a daemon whose settings stay as they are
+    and whose pulse nobody takes.
     """
     instrument, daemon = trade.instrument, trade.daemon
     pager, channels = pager or JournalPager(journal, reporter, clock), channels or Channels()
@@ -116,6 +121,10 @@ def assemble(
     observer = Observer(
         broker, resolver, dispatcher, watch, books, instrument, day_zone=trade.decision.timezone
     )
+    reload = None if life is None else HotReload(
+        life.edits, life.first, journal=journal, reporter=reporter, pager=pager,
+        board=channels.board,
+    )  # fmt: skip
     parts = Parts(
         broker=broker,
         clock=clock,
@@ -144,6 +153,9 @@ def assemble(
             channels.queue, channels.board, journal=journal, pager=pager, dispatcher=dispatcher,
             watch=watch, observer=observer, stop=stop, symbol=instrument.symbol,
             strategy_id=daemon.strategy_id,
+            also={} if reload is None else {"reload": reload.on_command},
         ),
+        reload=reload,
+        heartbeat=None if life is None else Heartbeat(life.state, pager, url=life.pulse),
     )  # fmt: skip
     return Bot(parts, instrument.symbol, TIMEFRAME, trade.decision, daemon)

@@ -7,7 +7,7 @@ Between closes a beat looks, settles and reports; it decides nothing.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from broker.contract.errors import BrokerError
 from broker.contract.port import Broker
@@ -22,6 +22,8 @@ from trading.execution.plan import dropped, legs, requests_of
 from trading.execution.resolve import Resolver
 from trading.feed import BarFeed
 from trading.forecaster import Forecaster
+from trading.heartbeat import Heartbeat
+from trading.hot_reload import HotReload
 from trading.journal import DecidedBar, Journal
 from trading.market_window import last_bar
 from trading.missed import MissedBars
@@ -58,6 +60,11 @@ class Parts:
     accepted: Accepted
     swap: ModelSwap | None = None
     steward: Steward | None = None
+    reload: HotReload | None = None
+    heartbeat: Heartbeat | None = None
+
+
+_DRAINING = "the daemon is asked to stop, and waits until no position is open"
 
 
 class Bot:
@@ -71,6 +78,7 @@ class Bot:
         self._symbol = symbol
         self._timeframe = timeframe
         self._settings = decision_settings
+        self._settings_sha256 = ""
         self._daemon = daemon_settings
 
     @property
@@ -78,13 +86,20 @@ class Bot:
         """Whether the run is over, so that there is nothing to go on with."""
         return self._parts.schedule.finished
 
+    @property
+    def heartbeat(self) -> Heartbeat | None:
+        return self._parts.heartbeat
+
     def run(self) -> None:
         self.recover()
         while not self.finished and not self._parts.stop.requested:
             try:
                 self.cycle()
                 self._parts.outage.over()
+                self._alive(failed=False)
+                self._end_if_drained()
             except BrokerError as error:
+                self._alive(failed=True)
                 self._parts.outage.failed(error)
 
     def cycle(self) -> None:
@@ -104,6 +119,8 @@ class Bot:
             p.journal.record("bar_revised", now_ms, revision=str(revision))
         pending = p.schedule.pending(p.feed.window, now_ms)
         p.missed.pass_over(p.feed.window, pending.missed, now_ms)
+        if p.stop.requested:
+            return  # an entry may come of it: the next start decides the bar, if it is not too late
         if pending.due:
             self._decide_and_act(seen, now_ms)
         else:
@@ -126,7 +143,7 @@ class Bot:
         line = decision_line(now, decision)
         bar = DecidedBar(
             self._symbol, now.market.open_ms, now_ms, line, forecast.features, decision_ms,
-            decision.denials,
+            decision.denials, self._settings_sha256,
         )  # fmt: skip
         p.journal.decided(bar, requests, state=p.dispatcher.first_state)
         for each in dropped(planned):
@@ -162,6 +179,7 @@ class Bot:
         p.forecaster.start(history, first_ms)
         if len(history):
             last_bar(history)  # compiled code is loaded before the first close
+        self._settings_sha256 = p.journal.keep_settings(self._settings)
         if p.swap is not None:
             p.swap.started(first_ms)
         if p.steward is not None:
@@ -169,8 +187,36 @@ class Bot:
 
     def _look(self, now_ms: int, *, at_close: bool) -> Seen:
         """What the broker says, after the commands that were waiting."""
-        looker = self._parts.steward or self._parts.observer
-        return looker.look(now_ms, at_close=at_close)
+        p = self._parts
+        looker = p.steward or p.observer
+        seen = looker.look(now_ms, at_close=at_close)
+        if p.reload is not None:
+            holds = bool(seen.snapshot.positions) or p.observer.books.may_hold
+            self._use(p.reload.check(now_ms, holds=holds))
+        if p.stop.draining:
+            seen = replace(seen, halts=(*seen.halts, _DRAINING))
+        return seen
+
+    def _use(self, settings: DecisionSettings) -> None:
+        """Other rules from the next decision on; the journal keeps them."""
+        if settings is self._settings:
+            return
+        self._settings = settings
+        self._parts.inputs.use(settings)
+        self._settings_sha256 = self._parts.journal.keep_settings(settings)
+
+    def _end_if_drained(self) -> None:
+        p = self._parts
+        if p.stop.draining and not (p.observer.books.may_hold or self._open_work):
+            p.stop.requested = True
+
+    def _alive(self, *, failed: bool) -> None:
+        p = self._parts
+        if p.heartbeat is not None:
+            p.heartbeat.cycle(
+                broker_ms=p.clock.now_ms(), bar_open_ms=p.schedule.last_handled_ms,
+                positions=len(p.observer.books.book.held), failed=failed,
+            )  # fmt: skip
 
     @property
     def _open_work(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from trading.errors import PaperError
+from trading.errors import PaperBridgeGone, PaperError
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 _READY_TIMEOUT_S = 120.0
@@ -69,7 +69,7 @@ class BridgeProcess:
             return
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = lines[-1] if lines else f"exit status {self._child.returncode}"
-        raise PaperError(f"the paper bridge stopped: {last} (all of it in {self._log})")
+        raise PaperBridgeGone(f"the paper bridge stopped: {last} (all of it in {self._log})")
 
     def kill(self) -> None:
         """Ends the bridge without a chance to save, as a crash would."""

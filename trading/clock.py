@@ -15,17 +15,24 @@ _READ_EVERY_MS = 3_600_000
 
 
 class StopFlag:
-    """Set by Ctrl-C or SIGTERM; read between steps. A plain flag, safe in a signal handler.
+    """Set by Ctrl-C or SIGTERM; read between steps. Plain flags, safe in a signal handler.
 
-    `called`: somebody has a command for the loop, which need not wait to its end.
+    `requested`: the run ends after this cycle. `draining`: it ends once no position is open, and
+    opens none before; where `waits` is set, the first request asks for that, the second for the
+    end. `called`: somebody has a command for the loop, which need not wait to its end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, waits: bool = False) -> None:
+        self._waits = waits
         self.requested = False
+        self.draining = False
         self.called = False
 
     def request(self, *_: object) -> None:
-        self.requested = True
+        if self._waits and not self.draining:
+            self.draining = self.called = True
+        else:
+            self.requested = True
 
     def call(self) -> None:
         self.called = True

@@ -26,7 +26,8 @@ def utc_instant_ms(text: str) -> int:
 def exit_status(
     run: Callable[[], int], *, stopped: str, mendable: Callable[[], Failures] = tuple
 ) -> int:
-    """What `run` returns; 2 where a person must act first, and one line says what; 130 if stopped.
+    """What `run` returns; 2 where a person must act first, and one line says what; 3 where what is
+    needed is away and a later start may find it; 130 if stopped.
 
     `mendable` names further failures whose text says what to do. Anything else is a defect and
     shows where it is.
@@ -39,12 +40,27 @@ def exit_status(
         python = f".venv/bin/python {sys.argv[0]}"
         print(f"error: {error.name} is not installed: make install, then {python}", file=sys.stderr)
         return 2
+    except _away() as error:
+        return _told(error, 3)
     except (*_known_failures(), *mendable()) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _told(error, 2)
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         return 130
+
+
+def _told(error: Exception, status: int) -> int:
+    from trading.redaction import Redactor, known_secrets
+
+    print(Redactor(known_secrets())(f"error: {error}"), file=sys.stderr)
+    return status
+
+
+def _away() -> Failures:
+    from broker.contract.errors import BrokerUnavailable
+    from trading.errors import PaperBridgeGone
+
+    return BrokerUnavailable, PaperBridgeGone
 
 
 def _known_failures() -> Failures:

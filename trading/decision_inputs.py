@@ -72,6 +72,15 @@ class DecisionInputs:
                 before.guard, before.market.close_ms, worst_equity=worst_equity(before)
             )
 
+    def use(self, settings: DecisionSettings) -> None:
+        """Other rules, from the next close on. A guard that is switched on begins its account of
+        the day with the deals known by then."""
+        self._settings = settings
+        if self._day is None and (day := day_book_of(self._of.books.book, settings)) is not None:
+            day.add(self._of.books.all_deals())
+            self._of.books.tell_deals(day.add)
+            self._day = day
+
     def ask(self, adviser: Adviser, minutes: Minutes | None) -> None:
         """Other models beside the signal model, from the next close on."""
         self._of = replace(self._of, adviser=adviser, minutes=minutes)

@@ -4,6 +4,7 @@ DaemonError
 ├── JournalError     the journal cannot be used: another version, another account, a damaged file
 ├── AlreadyRunning   another daemon holds this state folder
 └── PaperError       paper trading cannot start or go on: market file, warm-up, bridge process
+    └── PaperBridgeGone  its bridge process has died; another start may do
 """
 
 
@@ -21,3 +22,7 @@ class AlreadyRunning(DaemonError):
 
 class PaperError(DaemonError):
     """Paper trading cannot start or go on."""
+
+
+class PaperBridgeGone(PaperError):
+    """The paper bridge's process has died."""

@@ -7,6 +7,7 @@ commit together, before anything is sent. One process writes; anyone may read.
 SQLite in WAL mode with synchronous=FULL: a commit survives a power cut.
 """
 
+import hashlib
 import json
 import sqlite3
 import time
@@ -20,6 +21,7 @@ from broker.contract.messages import Deal
 from broker.contract.wire import encode
 from market.bars import Float64s
 from trading.decision.records import Denial
+from trading.decision.settings import DecisionSettings
 from trading.errors import JournalError
 from trading.execution.intents import (
     IntentState,
@@ -35,7 +37,8 @@ from trading.outbox import Outgoing, Translator, put_rows
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecidedBar:
-    """What is kept of one decision. `line`: the canonical input and decision; `features`: (n,)."""
+    """What is kept of one decision. `line`: the canonical input and decision; `features`: (n,).
+    `settings_sha256`: which rules it was made by (`Journal.keep_settings`)."""
 
     symbol: str
     bar_open_ms: int
@@ -44,6 +47,7 @@ class DecidedBar:
     features: Float64s
     decision_ms: float
     denials: tuple[Denial, ...]
+    settings_sha256: str = ""
 
 
 def wall_ms() -> int:
@@ -55,7 +59,7 @@ class Journal(JournalReads):
     """One account's journal. Every method here writes, and is one transaction.
 
     `translator` makes outbox rows of what is written, in the same transaction; None: nothing
-    leaves.
+    leaves. `redact` takes secrets out of every event's words.
     """
 
     def __init__(self, path: Path, *, observed_ms: Callable[[], int] = wall_ms) -> None:
@@ -63,6 +67,7 @@ class Journal(JournalReads):
         self._path = path
         self._observed_ms = observed_ms
         self.translator: Translator | None = None
+        self.redact: Callable[[str], str] = str
         try:
             super().__init__(sqlite3.connect(path, isolation_level=None))
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -96,9 +101,9 @@ class Journal(JournalReads):
             try:
                 self._db.execute(
                     "INSERT INTO decisions (symbol, bar_open_ms, line, features, decision_ms, "
-                    "observed_time_ms) VALUES (?, ?, ?, ?, ?, ?)",
+                    "observed_time_ms, settings_sha256) VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (bar.symbol, bar.bar_open_ms, bar.line, bar.features.tobytes(),
-                     bar.decision_ms, observed_ms),
+                     bar.decision_ms, observed_ms, bar.settings_sha256),
                 )  # fmt: skip
             except sqlite3.IntegrityError as error:
                 raise JournalError(
@@ -157,6 +162,14 @@ class Journal(JournalReads):
             with self._transaction():
                 self._add_deals(deals)
 
+    def keep_settings(self, settings: DecisionSettings) -> str:
+        """Keeps rules that decisions are made by, once; the SHA-256 that names them."""
+        tree = json.dumps(settings.model_dump(mode="json"), sort_keys=True)
+        name = hashlib.sha256(tree.encode()).hexdigest()
+        with self._transaction():
+            self._db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, tree))
+        return name
+
     def set_meta(self, **values: str) -> None:
         with self._transaction():
             for key, value in values.items():
@@ -189,10 +202,14 @@ class Journal(JournalReads):
         self._db.execute("COMMIT")
 
     def _append(self, kind: str, event_time_ms: int, payload: dict[str, Any]) -> None:
+        text = json.dumps(payload)
+        clean = self.redact(text)
+        if clean != text:
+            payload = json.loads(clean)
         number = self._db.execute(
             "INSERT INTO events (kind, event_time_ms, observed_time_ms, payload) "
             "VALUES (?, ?, ?, ?)",
-            (kind, event_time_ms, self._observed_ms(), json.dumps(payload)),
+            (kind, event_time_ms, self._observed_ms(), clean),
         ).lastrowid
         if self.translator is not None:
             rows = self.translator.event(number or 0, kind, event_time_ms, payload)

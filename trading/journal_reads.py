@@ -69,6 +69,17 @@ class JournalReads(IntentReads):
         ).fetchone()
         return None if row is None else str(row[0])
 
+    def settings_of(self, symbol: str, bar_open_ms: int) -> dict[str, Any] | None:
+        """The rules that one bar was decided by, as `DecisionSettings.model_dump(mode="json")`;
+        None where the bar was not decided, or by a version that did not keep them."""
+        row = self._db.execute(
+            "SELECT settings.tree FROM decisions JOIN settings "
+            "ON settings.sha256 = decisions.settings_sha256 WHERE symbol = ? AND bar_open_ms = ?",
+            (symbol, bar_open_ms),
+        ).fetchone()
+        tree: dict[str, Any] | None = None if row is None else json.loads(row[0])
+        return tree
+
     def decision_times_ms(self, symbol: str) -> list[float]:
         """How long each decision took, from bars received to order body ready."""
         rows = self._db.execute(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from trading.outbox import OUTBOX_SCHEMA
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -37,12 +37,17 @@ CREATE TRIGGER decisions_stay BEFORE UPDATE ON decisions
 CREATE TRIGGER decisions_remain BEFORE DELETE ON decisions
     BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END;
 """
+# Rules that decisions were made by, by the SHA-256 of their JSON; older decisions name none.
+_SETTINGS = """
+CREATE TABLE settings (sha256 TEXT PRIMARY KEY, tree TEXT NOT NULL);
+ALTER TABLE decisions ADD COLUMN settings_sha256 TEXT NOT NULL DEFAULT '';
+"""
 
 
 def statements(version: int) -> Iterator[str] | None:
     """The statements that bring a journal of this version (0: an empty file) to the present one;
     None where there is no way."""
-    ways = {0: _SCHEMA + OUTBOX_SCHEMA, 2: OUTBOX_SCHEMA}
+    ways = {0: _SCHEMA + OUTBOX_SCHEMA + _SETTINGS, 2: OUTBOX_SCHEMA + _SETTINGS, 3: _SETTINGS}
     return _statements(ways[version]) if version in ways else None
 
 

@@ -57,6 +57,9 @@ class LineView:
     def page(self, text: str) -> None:
         self._print(f"! {text}")
 
+    def note(self, text: str) -> None:
+        self._print(text)
+
     def closed(self) -> None: ...
 
     def finished(self, text: str, summary: Mapping[str, Any]) -> None:
@@ -106,6 +109,10 @@ class LiveView:
 
     def page(self, text: str) -> None:
         self._events.append(f"! {text}")
+        self._draw(now=True)
+
+    def note(self, text: str) -> None:
+        self._events.append(text)
         self._draw(now=True)
 
     def finished(self, text: str, summary: Mapping[str, Any]) -> None:

@@ -1,68 +1,60 @@
-"""Writes what the daemon reports to the text log, and passes it on to a view."""
+"""Writes what the daemon reports to the log, and passes it on to a view."""
 
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-from broker.contract.messages import Snapshot
 from market.bars import utc_text
 from trading.execution.intents import kind_of
-from trading.logger import fields
-from trading.report import BarReport, Reporter
+from trading.logger import close_log, fields
+from trading.report import BarReport, Relay, Reporter
 from trading.view_parts import request_text
 
 
-class LogReporter:
+class LogReporter(Relay):
     """A reporter in front of another one."""
 
     def __init__(self, log: logging.Logger, view: Reporter) -> None:
+        super().__init__(view)
         self._log = log
-        self._view = view
         self._trouble = ""
 
     def started(self, text: str) -> None:
-        self._log.info("started %s", fields(text=text))
-        self._view.started(text)
+        self._log.info("started", extra=fields(text=text))
+        super().started(text)
 
     def bar(self, report: BarReport) -> None:
         market, decision = report.input.market, report.decision
-        denied = ",".join(each.rule for each in decision.denials) or "-"
-        self._log.info(
-            "bar %s",
-            fields(
-                symbol=market.symbol, close=utc_text(market.close_ms).replace(" ", "T"),
-                price=market.close, margin=f"{report.margin:.4f}", denied=denied,
-                intents=len(decision.intents), equity=report.input.account.equity,
-                ms=f"{report.decision_ms:.2f}",
-            ),
-        )  # fmt: skip
+        self._log.info("bar", extra=fields(
+            symbol=market.symbol, close=utc_text(market.close_ms).replace(" ", "T"),
+            price=market.close, margin=round(report.margin, 6),
+            denied=[each.rule for each in decision.denials], intents=len(decision.intents),
+            equity=report.input.account.equity, ms=round(report.decision_ms, 3),
+        ))  # fmt: skip
         for each in report.sent:
             request = each.request
-            self._log.info(
-                "order %s",
-                fields(
-                    client_id=request.client_id, kind=kind_of(request), text=request_text(request),
-                    sl=request.sl, tp=request.tp, state=each.state, note=each.note,
-                ),
-            )  # fmt: skip
-        self._view.bar(report)
-
-    def beat(self, snapshot: Snapshot) -> None:
-        self._view.beat(snapshot)
+            self._log.info("order", extra=fields(
+                client_id=request.client_id, kind=str(kind_of(request)),
+                text=request_text(request), sl=request.sl, tp=request.tp, state=str(each.state),
+                note=each.note,
+            ))  # fmt: skip
+        super().bar(report)
 
     def trouble(self, text: str) -> None:
         if text != self._trouble:
-            self._log.warning("trouble %s", fields(text=text or "over"))
+            self._log.warning("trouble", extra=fields(text=text or "over"))
             self._trouble = text
-        self._view.trouble(text)
+        super().trouble(text)
 
     def page(self, text: str) -> None:
-        self._log.error("page %s", fields(text=text))
-        self._view.page(text)
+        self._log.error("page", extra=fields(text=text))
+        super().page(text)
 
-    def closed(self) -> None:
-        self._view.closed()
+    def note(self, text: str) -> None:
+        self._log.info("note", extra=fields(text=text))
+        super().note(text)
 
     def finished(self, text: str, summary: Mapping[str, Any]) -> None:
-        self._log.info("ended %s", fields(text=text, bars=summary.get("decisions")))
-        self._view.finished(text, summary)
+        self._log.info("ended", extra=fields(text=text, bars=summary.get("decisions")))
+        super().finished(text, summary)
+        close_log(self._log)

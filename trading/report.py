@@ -42,6 +42,10 @@ class Reporter(Protocol):
         """A person is called, or told that a cause is over."""
         ...
 
+    def note(self, text: str) -> None:
+        """Worth a line, and no call: settings that were edited, a stop that waits."""
+        ...
+
     def closed(self) -> None:
         """The bot has ended, by whatever cause: the terminal is given back."""
         ...
@@ -61,6 +65,8 @@ class Silent:
     def trouble(self, text: str) -> None: ...
 
     def page(self, text: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
 
     def closed(self) -> None: ...
 
@@ -87,6 +93,9 @@ class Relay:
 
     def page(self, text: str) -> None:
         self._view.page(text)
+
+    def note(self, text: str) -> None:
+        self._view.note(text)
 
     def closed(self) -> None:
         self._view.closed()

@@ -68,6 +68,11 @@ class Schedule:
         return self.next_open_ms + self._bar_ms
 
     @property
+    def last_handled_ms(self) -> int:
+        """Open of the newest bar that needs nothing more."""
+        return self.next_open_ms - self._bar_ms
+
+    @property
     def finished(self) -> bool:
         """Whether a limit of the run, or the end of the market's data, is reached."""
         limits, end_ms = self._limits, self._clock.end_ms

@@ -20,7 +20,9 @@ from trading.journal import Journal
 from trading.live_view import LineView, LiveView
 from trading.log_reporter import LogReporter
 from trading.logger import file_log
+from trading.redaction import Redact, RedactedReporter
 from trading.report import Reporter
+from trading.settings import DaemonSettings
 from trading.summary import run_summary, write_summary
 
 _LOGS = Path("logs")
@@ -53,13 +55,19 @@ class Session:
             ended, summary = self._how_it_ended(), self._sum_up(summary_file)
         except Exception as error:
             text = f"the daemon has ended: {type(error).__name__}: {error}"
+            self._last_beat(self.journal.redact(text), failed=True)
             self.journal.record("error", self.clock.now_ms(), text=text)
             raise
         finally:
             self.reporter.closed()
             self.channels.stop()
+        self._last_beat(ended)
         self.reporter.finished(ended, summary)
         self._close()
+
+    def _last_beat(self, text: str, *, failed: bool = False) -> None:
+        if self.bot.heartbeat is not None:
+            self.bot.heartbeat.over(text, failed=failed)
 
     def _sum_up(self, summary_file: Path | None) -> Mapping[str, Any]:
         """The run's figures; none where a live bridge is away when the daemon is stopped."""
@@ -94,17 +102,19 @@ class Session:
         self.broker.close()
 
 
-def stop_on_signals() -> StopFlag:
-    """Ctrl-C and SIGTERM then ask for a stop between bars."""
-    stop = StopFlag()
+def stop_on_signals(daemon: DaemonSettings) -> StopFlag:
+    """Ctrl-C and SIGTERM then ask for the end that `daemon.on_stop` says."""
+    stop = StopFlag(waits=daemon.on_stop == "wait")
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, stop.request)
     return stop
 
 
-def reporter_of(console: Console, *, quiet: bool, day_zone: str, speed: str) -> Reporter:
-    """A live page in a terminal, lines elsewhere; both also in `logs/`."""
+def reporter_of(
+    console: Console, *, quiet: bool, day_zone: str, speed: str, name: str, redact: Redact,
+) -> Reporter:  # fmt: skip
+    """A live page in a terminal, lines elsewhere; both also in `logs/NAME.jsonl`."""
     view: Reporter = LineView(console, quiet=quiet)
     if console.is_terminal and not quiet:
         view = LiveView(console, day_zone=day_zone, speed=speed)
-    return LogReporter(file_log(_LOGS), view)
+    return RedactedReporter(LogReporter(file_log(_LOGS, name, redact), view), redact)

@@ -50,7 +50,7 @@ def test_help_names_the_paper_flags_without_heavy_imports() -> None:
         assert flag in done.stdout
 
 
-def test_bridge_that_is_not_there_is_one_line_and_status_2(
+def test_bridge_that_is_not_there_is_one_line_and_status_3(
     tmp_path: Path, small_model: Path
 ) -> None:
     """In a process of its own: no traceback, no state folder."""
@@ -59,7 +59,7 @@ def test_bridge_that_is_not_there_is_one_line_and_status_2(
         "--override", "bridge.api_base_url=http://127.0.0.1:9", "--state", str(tmp_path / "state"),
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
+    assert done.returncode == 3
     assert done.stderr.startswith("error: no bridge at http://127.0.0.1:9")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "state").exists()

@@ -1,7 +1,7 @@
 """What a person sees: the page, the lines, the reasons, the log."""
 
 import io
-import logging
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,16 +92,17 @@ def test_live_page_shows_trouble_instead_of_health(reports: list[BarReport]) -> 
 
 
 def test_log_has_one_line_a_bar_and_one_an_order(reports: list[BarReport], tmp_path: Path) -> None:
-    log = file_log(tmp_path / "logs", "novosky-test")
+    log = file_log(tmp_path / "logs", "live-test")
     show(LogReporter(log, Silent()), reports)
-    for handler in log.handlers:
-        handler.close()
-    logging.getLogger("novosky-test").handlers.clear()
-    lines = (tmp_path / "logs" / "novosky-test.log").read_text().splitlines()
-    assert sum(" bar symbol=BTCUSD " in line for line in lines) == len(reports)
-    assert sum(" order client_id=7719-BTCUSD-" in line for line in lines) == sum(
-        len(each.sent) for each in reports
-    )
+    written = (tmp_path / "logs" / "live-test.jsonl").read_text()
+    lines = [json.loads(each) for each in written.splitlines()]
+    bars = [each for each in lines if each["event"] == "bar"]
+    orders = [each for each in lines if each["event"] == "order"]
+    assert [each["symbol"] for each in bars] == ["BTCUSD"] * len(reports)
+    assert len(orders) == sum(len(each.sent) for each in reports)
+    assert all(each["client_id"].startswith("7719-BTCUSD-") for each in orders)
+    assert (lines[0]["event"], lines[-1]["event"]) == ("started", "ended")
+    assert all(each["time"].endswith("Z") for each in lines)
 
 
 def test_why_names_rule_observed_and_limit_of_a_refusal(
