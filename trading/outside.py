@@ -1,16 +1,17 @@
 """What is known beside bars and broker: the economic calendar, and what is published of a coin."""
 
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from market.instrument import Instrument
 from market.onchain import OnChain
-from market.sources.calendar_csv import read_calendar
+from market.sources.calendar_files import read_calendar_file
 from ml.features.settings import FeatureSettings
 from ml.features.sources import read_sources
 from ml.predictors.settings import PROJECT_ROOT
-from trading.releases import NO_CALENDAR, CalendarSource, GivenCalendar
+from trading.news import NewsSource, OfCurrencies
+from trading.news_settings import NewsSettings
+from trading.releases import NO_CALENDAR, ArchivedReleases, CalendarSource, GivenCalendar
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +36,10 @@ def read_outside(
     *,
     calendar: Path | None = None,
     learned_calendar: bool = False,
+    news: NewsSettings | None = None,
 ) -> Outside:
-    """The files of the settings; `calendar` (CSV) instead of `features.calendar`.
+    """The files of the settings; `calendar` (CSV, or an archive of the feed) instead of
+    `features.calendar`. `news`: how old an archive's last reading may be.
 
     The rules look at the calendar in any case, the features only where the model has learned from
     one (`learned_calendar`). Raises `SourceError` where a file cannot be read, or where the group
@@ -50,9 +53,23 @@ def read_outside(
     warnings = (_NO_CALENDAR,) if learned_calendar and calendar is None else ()
     if calendar is None:
         return Outside(NO_CALENDAR, known, sources.onchain, files, warnings)
-    events = GivenCalendar(read_calendar(calendar))
-    files[calendar.name] = hashlib.sha256(calendar.read_bytes()).hexdigest()
-    return Outside(events, known, sources.onchain, files, warnings)
+    read = read_calendar_file(calendar)
+    files[calendar.name] = read.sha256
+    if read.refreshes is None:
+        return Outside(GivenCalendar(read.events), known, sources.onchain, files, warnings)
+    max_age_ms = (news or NewsSettings()).max_age_ms
+    releases = ArchivedReleases(read.events, read.refreshes, max_age_ms)
+    return Outside(releases, known, sources.onchain, files, warnings)
+
+
+def with_feed(
+    outside: Outside, source: NewsSource, instrument: Instrument, *, learned_calendar: bool
+) -> Outside:
+    """The feed's calendar instead of a file's: for the rules, and for the features where the model
+    has learned from one."""
+    seen = OfCurrencies(source, instrument.currencies) if learned_calendar else outside.calendar
+    warnings = tuple(each for each in outside.warnings if each != _NO_CALENDAR)
+    return replace(outside, news=source, calendar=seen, warnings=warnings)
 
 
 _NO_CALENDAR = (

@@ -1,5 +1,7 @@
 """Scheduled news as decisions see it: what is near a bar's close, and whether to trust it."""
 
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,17 +9,26 @@ import numpy as np
 
 from market.bars import utc_text
 from market.calendar import EconomicCalendar
+from market.sources.calendar_archive import Refresh
 from trading.decision.records import NewsEvent
 
 _MINUTE_MS = 60_000
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownCalendar:
-    """A calendar at one instant. `unknown`: why it cannot be trusted now, or an empty text."""
+    """A calendar at one instant. `unknown`: why it cannot be trusted now, or an empty text.
+
+    `events` may hold more than was known then; `events.known_at(instant)` does not.
+    `refreshed_ms`: when a feed was last read, 0 where there is none; `trouble`: why it cannot be
+    read at present, which does not make it unknown yet.
+    """
 
     events: EconomicCalendar
     unknown: str = ""
+    refreshed_ms: int = 0
+    trouble: str = ""
 
 
 class CalendarSource(Protocol):
@@ -45,6 +56,51 @@ class GivenCalendar:
 
 
 NO_CALENDAR = GivenCalendar(EconomicCalendar.none())
+
+
+class ArchivedReleases:
+    """A calendar that was read again and again, as an archive has it: live and in the backtest.
+
+    It is trusted while a reading of the week in question is at most `max_age_ms` old.
+    """
+
+    def __init__(
+        self, events: EconomicCalendar, refreshes: Sequence[Refresh], max_age_ms: int
+    ) -> None:
+        """`refreshes`: oldest first."""
+        self._events = events
+        self._refreshes = refreshes
+        self._max_age_ms = max_age_ms
+
+    def at(self, now_ms: int) -> KnownCalendar:
+        seen = bisect_right(self._refreshes, now_ms, key=_observed)
+        newest_ms = self._refreshes[seen - 1].observed_ms if seen else 0
+        return KnownCalendar(self._events, self._unknown(now_ms, seen), newest_ms)
+
+    def only(self, currencies: Iterable[str]) -> "ArchivedReleases":
+        """The same readings, with the events of these currencies and of all."""
+        return ArchivedReleases(self._events.only(currencies), self._refreshes, self._max_age_ms)
+
+    def _unknown(self, now_ms: int, seen: int) -> str:
+        if not seen:
+            return "the news feed has not been read yet"
+        for each in reversed(self._refreshes[:seen]):
+            if each.from_ms <= now_ms < each.to_ms:
+                return self._too_old(each, now_ms)
+        newest = self._refreshes[seen - 1]
+        return f"the news feed covers {utc_text(newest.from_ms)} to {utc_text(newest.to_ms)} UTC"
+
+    def _too_old(self, reading: Refresh, now_ms: int) -> str:
+        if now_ms - reading.observed_ms <= self._max_age_ms:
+            return ""
+        return (
+            f"the news feed was last read at {utc_text(reading.observed_ms)} UTC, more than "
+            f"{self._max_age_ms / _HOUR_MS:g} h ago"
+        )
+
+
+def _observed(reading: Refresh) -> int:
+    return reading.observed_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +135,5 @@ def _near(events: EconomicCalendar, close_ms: int, window_ms: int) -> tuple[News
             str(events.title[i]),
         )
         for i in np.arange(first, last)
-        if events.known_since_ms[i] <= close_ms
+        if events.known_since_ms[i] <= close_ms < events.known_until_ms[i]
     )  # fmt: skip
