@@ -141,7 +141,7 @@ def _outside(given: argparse.Namespace, settings: "Settings", models: "ModelSet"
 
     return read_outside(
         settings.ml.features, INSTRUMENTS[settings.symbol], calendar=given.calendar,
-        learned_calendar=learned_calendar(models),
+        learned_calendar=learned_calendar(models), news=settings.news,
     )  # fmt: skip
 
 

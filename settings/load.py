@@ -33,6 +33,7 @@ from settings.errors import SettingProblem, SettingsError
 from settings.prop import read_prop_profile
 from trading.decision.prop_rules import PropProfile
 from trading.decision.settings import DecisionSettings
+from trading.news_settings import NewsSettings
 from trading.settings import DaemonSettings
 from trading.supabase_settings import SupabaseSettings
 from trading.telegram_settings import TelegramSettings
@@ -74,6 +75,7 @@ class Settings(BaseModel):
     bridge: BridgeSettings
     daemon: DaemonSettings
     paper: PaperSettings
+    news: NewsSettings = NewsSettings()
     telegram: TelegramSettings = TelegramSettings()
     supabase: SupabaseSettings = SupabaseSettings()
     ml: MlSettings
@@ -160,6 +162,7 @@ def _compose(
         "bridge": config.get("bridge", {}),
         "daemon": config.get("daemon", {}),
         "paper": config.get("paper", {}),
+        "news": config.get("news", {}),
         "telegram": config.get("telegram", {}),
         "supabase": config.get("supabase", {}),
         "decision": {key: config[key] for key in decision_keys if key in config}
@@ -175,7 +178,7 @@ def _compose(
         return None
 
 
-_CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper", "telegram", "supabase"}
+_CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper", "news", "telegram", "supabase"}
 
 
 def _refuse_unknown(

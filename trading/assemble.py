@@ -28,6 +28,7 @@ from trading.life import Life
 from trading.minutes import BrokerMinutes
 from trading.missed import MissedBars
 from trading.model_source import ModelSwap, SwapTerms
+from trading.news import NewsDesk, meaning_of
 from trading.obey import Steward
 from trading.observer import Observer
 from trading.outage import Outage
@@ -157,5 +158,8 @@ def assemble(
         ),
         reload=reload,
         heartbeat=None if life is None else Heartbeat(life.state, pager, url=life.pulse),
+        news=None if outside.live is None else NewsDesk(
+            outside.live, journal, pager, meaning=meaning_of(trade.decision)
+        ),
     )  # fmt: skip
     return Bot(parts, instrument.symbol, TIMEFRAME, trade.decision, daemon)

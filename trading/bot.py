@@ -28,6 +28,7 @@ from trading.journal import DecidedBar, Journal
 from trading.market_window import last_bar
 from trading.missed import MissedBars
 from trading.model_source import ModelSwap
+from trading.news import NewsDesk
 from trading.obey import Steward
 from trading.observer import Observer, Seen
 from trading.outage import Outage
@@ -62,6 +63,7 @@ class Parts:
     steward: Steward | None = None
     reload: HotReload | None = None
     heartbeat: Heartbeat | None = None
+    news: NewsDesk | None = None
 
 
 _DRAINING = "the daemon is asked to stop, and waits until no position is open"
@@ -188,6 +190,8 @@ class Bot:
     def _look(self, now_ms: int, *, at_close: bool) -> Seen:
         """What the broker says, after the commands that were waiting."""
         p = self._parts
+        if p.news is not None:
+            p.news.take_in(now_ms)
         looker = p.steward or p.observer
         seen = looker.look(now_ms, at_close=at_close)
         if p.reload is not None:

@@ -6,6 +6,10 @@ for that bar, live and when the archive is replayed.
 """
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from market.bars import utc_text
@@ -13,11 +17,12 @@ from market.calendar import EconomicCalendar
 from market.sources.calendar_archive import CalendarArchive, EventVersion, Refresh
 from market.sources.forex_factory import CalendarFeed
 from trading.decision.settings import DecisionSettings
-from trading.news_feed import FeedState
+from trading.news_feed import FeedState, NewsFeed
 from trading.news_settings import NewsSettings
 from trading.pager import EventLog, Pager
 from trading.releases import ArchivedReleases, KnownCalendar
 
+ARCHIVE = "news.sqlite"
 _UNKNOWN = "news"
 _BAD_ROWS = "news_rows"
 _NOT_KEPT = "news_archive"
@@ -83,17 +88,37 @@ class Feed(Protocol):
     def state(self) -> FeedState: ...
 
 
+@dataclass(frozen=True, slots=True)
+class LiveNews:
+    """The feed of a running daemon, and where its readings go."""
+
+    source: NewsSource
+    feed: Feed
+
+
+@contextmanager
+def live_news(settings: NewsSettings, folder: Path) -> Iterator[LiveNews]:
+    """Reads the feed for as long as it is open; the archive lies in the state folder.
+
+    Raises `SourceError` where a file of its name is no archive.
+    """
+    source = NewsSource(CalendarArchive(folder / ARCHIVE), settings.max_age_ms)
+    try:
+        with NewsFeed(settings, key=folder.name) as feed:
+            yield LiveNews(source, feed)
+    finally:
+        source.close()
+
+
 class NewsDesk:
     """Takes in what was read, and says when the calendar becomes unknown and known again.
 
     `meaning`: what an unknown calendar means for entries (`meaning_of`).
     """
 
-    def __init__(
-        self, source: NewsSource, feed: Feed, journal: EventLog, pager: Pager, *, meaning: str
-    ) -> None:
-        self._source = source
-        self._feed = feed
+    def __init__(self, news: LiveNews, journal: EventLog, pager: Pager, *, meaning: str) -> None:
+        self._source = news.source
+        self._feed = news.feed
         self._journal = journal
         self._pager = pager
         self._meaning = meaning

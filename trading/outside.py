@@ -9,7 +9,8 @@ from market.sources.calendar_files import read_calendar_file
 from ml.features.settings import FeatureSettings
 from ml.features.sources import read_sources
 from ml.predictors.settings import PROJECT_ROOT
-from trading.news import NewsSource, OfCurrencies
+from trading.decision.settings import DecisionSettings
+from trading.news import LiveNews, OfCurrencies, meaning_of, news_line
 from trading.news_settings import NewsSettings
 from trading.releases import NO_CALENDAR, ArchivedReleases, CalendarSource, GivenCalendar
 
@@ -18,13 +19,15 @@ from trading.releases import NO_CALENDAR, ArchivedReleases, CalendarSource, Give
 class Outside:
     """`news`: the calendar that the rules look at. `calendar` and `onchain`: what the features
     read; the model has learned from the like. `files`: what was read, by name, and its SHA-256.
-    `warnings`: what a person should know before the run."""
+    `warnings`: what a person should know before the run. `live`: the feed that is read meanwhile,
+    None where there is none."""
 
     news: CalendarSource = NO_CALENDAR
     calendar: CalendarSource = NO_CALENDAR
     onchain: OnChain | None = None
     files: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    live: LiveNews | None = None
 
 
 NOTHING_OUTSIDE = Outside()
@@ -63,13 +66,28 @@ def read_outside(
 
 
 def with_feed(
-    outside: Outside, source: NewsSource, instrument: Instrument, *, learned_calendar: bool
+    outside: Outside, live: LiveNews, instrument: Instrument, *, learned_calendar: bool
 ) -> Outside:
     """The feed's calendar instead of a file's: for the rules, and for the features where the model
     has learned from one."""
-    seen = OfCurrencies(source, instrument.currencies) if learned_calendar else outside.calendar
+    seen: CalendarSource = outside.calendar
+    if learned_calendar:
+        seen = OfCurrencies(live.source, instrument.currencies)
     warnings = tuple(each for each in outside.warnings if each != _NO_CALENDAR)
-    return replace(outside, news=source, calendar=seen, warnings=warnings)
+    return replace(outside, news=live.source, calendar=seen, warnings=warnings, live=live)
+
+
+def news_lines(
+    outside: Outside, settings: NewsSettings, decision: DecisionSettings, now_ms: int
+) -> tuple[str, ...]:
+    """What a person reads at start of the calendar that the rules look at; nothing where a file
+    was named or no rule looks."""
+    meaning = meaning_of(decision)
+    if outside.live is not None:
+        return (news_line(settings, outside.live.source, meaning, now_ms),)
+    if outside.news is NO_CALENDAR and decision.news_window_minutes:
+        return (f"news: no calendar is given (features.calendar, news.enabled): {meaning}",)
+    return ()
 
 
 _NO_CALENDAR = (
