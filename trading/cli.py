@@ -23,16 +23,21 @@ _PAPER_ONLY = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 after a clean end, 2 where a person must act first, 130 if stopped while starting."""
+    """0 after a clean end, 2 where a person must act first, 3 where the bridge is away and a later
+    start may find it, 130 if stopped while starting."""
     given = _parse(argv)
     return exit_status(lambda: _run(given), stopped="stopped while starting")
 
 
 def _run(given: argparse.Namespace) -> int:
     if given.why is not None:
+        from trading.live_command import state_name
         from trading.why import explain
 
-        return explain(given.state, given.account, paper=given.paper, instant_ms=given.why)
+        return explain(
+            given.state, given.account, paper=given.paper, instant_ms=given.why,
+            live_name=state_name(given),
+        )  # fmt: skip
     if given.swap_model is not None:
         from trading.swap_command import run_swap
 
@@ -55,6 +60,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     given = parser.parse_args(argv)
     if given.doctor and given.paper:
         parser.error("--doctor looks at the configured bridge: leave --paper out")
+    if given.json and not given.doctor:
+        parser.error("--json needs --doctor")
     if not given.paper:
         for name in _PAPER_ONLY:
             if getattr(given, name) not in (None, False):
@@ -80,13 +87,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--override", action="append", default=[], metavar="KEY=VALUE",
         help="a setting for this run, e.g. prediction.gate=fixed (repeatable)")  # fmt: skip
     add("--state", type=Path, default=Path("state"), metavar="DIR", help="default: state")
-    add("--doctor", action="store_true", help="check bridge, account and symbol; trade nothing")
+    add("--doctor", action="store_true", help="check the whole set-up; trade nothing")
+    add("--json", action="store_true", help="with --doctor: the checks as JSON")
     add("--accept-account", action="store_true",
         help="the account that is logged in is the right one from now on")  # fmt: skip
     add("--accept-spec", action="store_true",
         help="the symbol's changed terms were looked at and are accepted")  # fmt: skip
     add("--swap-model", metavar="TAG",
         help="let the running daemon serve this release of the hub")  # fmt: skip
+    add("--resume", action="store_true", help="lift a pause that a command left behind")
     add("--quiet", action="store_true", help="no line per bar")
     add(
         "--why",

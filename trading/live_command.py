@@ -12,17 +12,22 @@ from rich.console import Console
 from broker.client.connect import BridgeClient, connect
 from market.store import BarStore
 from ml.hub.connect import open_hub
+from trading.account_terms import AccountLock, require_kind
 from trading.assemble import TIMEFRAME, assemble
 from trading.clock import StopFlag, WallClock
 from trading.journal import Journal
+from trading.life import Life, pulse_of, redactor
 from trading.model import beside, learned_calendar, model_lines
 from trading.model_source import SwapTerms, load_or_pull
-from trading.outside import read_outside
+from trading.news import live_news
+from trading.open_channels import open_channels, reporter_over, telegram
+from trading.outside import news_lines, read_outside, with_feed
 from trading.paper_command import trade_of
 from trading.pins import Accepted
 from trading.schedule import RunLimits
 from trading.session import Session, reporter_of, stop_on_signals
 from trading.state_folder import LIVE_ACCOUNT, StateFolder
+from trading.supabase_channel import supabase_openers
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -32,28 +37,53 @@ TOKEN_VARIABLE = "NOVOSKY_BRIDGE_TOKEN"
 
 def run_live(given: argparse.Namespace) -> int:
     """Trades until it is stopped. 0 after a clean stop."""
-    from settings import load_settings
+    from settings import SettingsFiles, load_settings
+    from settings.reload import edited_of
 
-    settings = load_settings(overrides=given.override, account=given.account, symbol=given.symbol)
+    redact = redactor()
+    how = {"overrides": given.override, "account": given.account, "symbol": given.symbol}
+    files = SettingsFiles.like(**how)
+    settings = load_settings(**how)
     paths = settings.ml.paths.for_symbol(settings.symbol)
     if given.models is not None:
         paths = paths.in_folder(given.models)
     models = load_or_pull(
         paths, settings.ml.features, settings.symbol, lambda: open_hub(settings.ml.hub), print
     )
-    stop = stop_on_signals()
+    stop = stop_on_signals(settings.daemon)
     broker = connect(settings.bridge, bridge_token())
     clock = _clock(broker, stop, settings.daemon.max_clock_skew_ms)
     trade = trade_of(settings)
+    account = broker.account()
+    require_kind(account, settings.account)
     outside = read_outside(
-        settings.ml.features, trade.instrument, learned_calendar=learned_calendar(models)
-    )
+        settings.ml.features, trade.instrument, learned_calendar=learned_calendar(models),
+        news=settings.news,
+    )  # fmt: skip
     with ExitStack() as held:
         folder = held.enter_context(StateFolder(given.state / state_name(given)))
+        if not given.dry:
+            held.enter_context(AccountLock(
+                given.state, account, trade.daemon.strategy_id, trade.instrument.symbol
+            ))  # fmt: skip
+        if settings.news.enabled:
+            live = held.enter_context(live_news(settings.news, folder.path))
+            outside = with_feed(
+                outside, live, trade.instrument, learned_calendar=learned_calendar(models)
+            )
         journal, store = Journal(folder.journal), BarStore(folder.bars)
         reporter = reporter_of(
-            Console(), quiet=given.quiet, day_zone=settings.decision.timezone, speed="real time"
-        )
+            Console(), quiet=given.quiet, day_zone=settings.decision.timezone, speed="real time",
+            name=folder.path.name, redact=redact,
+        )  # fmt: skip
+        journal.redact = redact
+        channels = open_channels(
+            trade, folder, journal,
+            telegram(settings.telegram, account=given.account or "", paper=False)
+            + supabase_openers(settings.supabase, paper=False),
+            resume=given.resume,
+        )  # fmt: skip
+        reporter = reporter_over(channels, reporter, trade, journal, outside.news)
         bot = assemble(
             trade, broker=broker, clock=clock, stop=stop, reporter=reporter, journal=journal,
             store=store, predictor=models.signal, beside=beside(models), outside=outside,
@@ -64,12 +94,18 @@ def run_live(given: argparse.Namespace) -> int:
                 folder.path, models, paths, settings.ml.features, settings.symbol,
                 trade.decision, beside,
             ),
+            life=Life(folder.path, files, edited_of(settings), pulse_of(trade.daemon)),
+            channels=channels,
         )  # fmt: skip
-        Session(bot, trade, broker, clock, journal, store, reporter, "").run(
+        session = Session(
+            bot, trade, broker, clock, journal, store, reporter, "", channels=channels
+        )
+        session.run(
             "\n".join(
                 [
                     _headline(settings, dry=given.dry),
                     *model_lines(models, trade.decision),
+                    *news_lines(outside, settings.news, trade.decision, clock.now_ms()),
                     *(f"warning: {each}" for each in outside.warnings),
                 ]
             ),
@@ -79,8 +115,11 @@ def run_live(given: argparse.Namespace) -> int:
 
 
 def state_name(given: argparse.Namespace) -> str:
-    """The state folder of an account; a dry run has its own."""
-    return f"live-{given.account or LIVE_ACCOUNT}" + ("-dry" if given.dry else "")
+    """The state folder of an account, as its entry names it; a dry run has its own."""
+    from settings import state_name_of
+
+    name = f"live-{LIVE_ACCOUNT}" if given.account is None else state_name_of(given.account)
+    return name + ("-dry" if given.dry else "")
 
 
 def bridge_token() -> str:

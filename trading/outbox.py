@@ -87,6 +87,12 @@ class OutboxReader:
         )
         return tuple(OutboxRow(i, kind, key, json.loads(p), at) for i, kind, key, p, at in rows)
 
+    def count_after(self, cursor: int, kinds: Collection[str]) -> int:
+        """How many rows of these kinds lie behind `cursor`."""
+        only = f"AND kind IN ({', '.join('?' * len(kinds))})"
+        sql = f"SELECT count(*) FROM outbox WHERE id > ? {only}"
+        return int(self._db.execute(sql, (cursor, *kinds)).fetchone()[0])
+
     def last_id(self) -> int:
         """The newest row's id; 0 where there is none."""
         return int(self._db.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()[0])

@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -14,11 +14,14 @@ from market.store import BarStore
 from ml.hub.connect import open_hub
 from ml.predictors.model_set import ModelSet
 from ml.predictors.settings import ModelPaths
+from trading.account_terms import require_kind
 from trading.advice import BesideModels
 from trading.assemble import Trade, assemble, known_instrument
 from trading.bridge_process import BridgeProcess
+from trading.channels import Channels
 from trading.clock import PaperClock, StopFlag
 from trading.journal import Journal
+from trading.life import Life, pulse_of, redactor
 from trading.model import (
     beside,
     graph_hashes,
@@ -28,7 +31,8 @@ from trading.model import (
     seen_until,
 )
 from trading.model_source import SwapTerms, load_or_pull
-from trading.outside import Outside, read_outside
+from trading.open_channels import open_channels, reporter_over, telegram
+from trading.outside import Outside, news_lines, read_outside
 from trading.paper import (
     GENERATED_FROM_MS,
     GENERATED_TRAIN_FROM_MS,
@@ -38,19 +42,26 @@ from trading.paper import (
     plan_run,
 )
 from trading.pins import Accepted
+from trading.redaction import Redactor
 from trading.session import Session, reporter_of, stop_on_signals
 from trading.state_folder import PAPER_ACCOUNT, StateFolder
 from trading.summary import require_writable
+from trading.supabase_channel import supabase_openers
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from settings import Settings, SettingsFiles
 
 _DEFAULT_SPEED = 300.0
 
 
 def run_paper(given: argparse.Namespace) -> int:
     """Plans, resumes or begins, runs until the end or a stop, and sums up. 0 at either end."""
-    settings = _settings(given)
+    from settings import SettingsFiles, load_settings
+
+    redact = redactor()
+    how = _how(given)
+    files = SettingsFiles.like(**how)
+    settings = load_settings(**how)
     require_writable(given.summary)
     trade = trade_of(settings)
     plan = plan_run(_options(given), trade, settings.paper)
@@ -58,12 +69,12 @@ def run_paper(given: argparse.Namespace) -> int:
     models = _models(given, settings, console)
     outside = read_outside(
         settings.ml.features, trade.instrument, calendar=given.calendar,
-        learned_calendar=learned_calendar(models),
+        learned_calendar=learned_calendar(models), news=settings.news,
     )  # fmt: skip
-    run = _Run(given, settings, trade, plan, models, outside, console)
+    run = _Run(given, settings, trade, plan, models, outside, console, files, redact)
     with StateFolder(given.state / run.name) as folder:
         _begin_anew_if_over(folder, fresh=given.fresh)
-        stop = stop_on_signals()
+        stop = stop_on_signals(settings.daemon)
         spec = plan.spec(
             settings.symbol, settings.paper, _speed(given), folder.terminal,
             settings.bridge.dialect,
@@ -87,6 +98,8 @@ class _Run:
     models: ModelSet
     outside: Outside
     console: Console
+    files: "SettingsFiles"
+    redact: Redactor
 
     @property
     def name(self) -> str:
@@ -106,21 +119,28 @@ class _Run:
         start = utc_text(self.plan.limits.from_ms)
         text = f"paper: {self.settings.symbol} on {self.plan.source} from {start} UTC"
         models = model_lines(self.models, self.settings.decision, has_m1=self.plan.m1 is not None)
+        from_ms = self.plan.limits.from_ms
+        news = news_lines(self.outside, self.settings.news, self.settings.decision, from_ms)
         warnings = (f"warning: {each}" for each in self.warnings)
-        return "\n".join([f"{text}, state in {folder.path}", *models, *warnings])
+        return "\n".join([f"{text}, state in {folder.path}", *models, *news, *warnings])
 
     def session(self, folder: StateFolder, bridge: BridgeProcess, stop: StopFlag) -> Session:
         """A bot over the bridge, with the folder's journal and bars."""
         broker = self._broker(bridge)
+        require_kind(broker.account(), self.settings.account)
         speed = _speed(self.given)
         clock = PaperClock(
             PaperControl(broker.connection), stop, speed=None if speed == "max" else speed
         )
         reporter = reporter_of(
             self.console, quiet=self.given.quiet, day_zone=self.settings.decision.timezone,
-            speed="max" if speed == "max" else f"{speed:g} x",
+            speed="max" if speed == "max" else f"{speed:g} x", name=folder.path.name,
+            redact=self.redact,
         )  # fmt: skip
         journal, store = Journal(folder.journal), BarStore(folder.bars)
+        journal.redact = self.redact
+        channels = self._channels(folder, journal)
+        reporter = reporter_over(channels, reporter, self.trade, journal, self.outside.news)
         bot = assemble(
             self.trade, broker=broker, clock=clock, stop=stop, reporter=reporter, journal=journal,
             store=store, predictor=self.models.signal, limits=self.plan.limits,
@@ -131,11 +151,26 @@ class _Run:
                 folder.path, self.models, _paths(self.given, self.settings),
                 self.settings.ml.features, self.settings.symbol, self.trade.decision, self._beside,
             ),
+            life=self._life(folder), channels=channels,
         )  # fmt: skip
         return Session(
             bot, self.trade, broker, clock, journal, store, reporter, self.plan.data_sha256,
-            self.warnings,
+            self.warnings, channels,
         )  # fmt: skip
+
+    def _channels(self, folder: StateFolder, journal: Journal) -> Channels:
+        name = self.given.account or PAPER_ACCOUNT
+        return open_channels(
+            self.trade, folder, journal,
+            telegram(self.settings.telegram, account=f"paper {name}", paper=True)
+            + supabase_openers(self.settings.supabase, paper=True),
+            resume=self.given.resume,
+        )  # fmt: skip
+
+    def _life(self, folder: StateFolder) -> Life:
+        from settings.reload import edited_of
+
+        return Life(folder.path, self.files, edited_of(self.settings), pulse_of(self.trade.daemon))
 
     def _beside(self, models: ModelSet) -> BesideModels:
         """Without M1 bars nobody asks the terminal for them."""
@@ -161,13 +196,15 @@ def trade_of(settings: "Settings") -> Trade:
     )
 
 
-def _settings(given: argparse.Namespace) -> "Settings":
-    from settings import load_settings
+def _how(given: argparse.Namespace) -> dict[str, Any]:
+    """How the settings are read: an account that has an entry is traded by it."""
+    from settings import account_ids
 
     overrides = list(given.override)
     if given.seed is not None:
         overrides.append(f"paper.seed={given.seed}")
-    return load_settings(overrides=overrides, symbol=given.symbol)
+    entry = given.account if given.account in account_ids() else None
+    return {"overrides": overrides, "account": entry, "symbol": given.symbol}
 
 
 def _speed(given: argparse.Namespace) -> Speed:

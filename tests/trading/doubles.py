@@ -30,6 +30,7 @@ from trading.advice import NO_MODELS, Adviser
 from trading.bookkeeper import Bookkeeper
 from trading.bot import Bot, Parts
 from trading.clock import StopFlag
+from trading.commands import CommandQueue
 from trading.decision.records import Forecast
 from trading.decision.settings import DecisionSettings
 from trading.decision_inputs import DecisionInputs, Sources
@@ -39,6 +40,7 @@ from trading.feed import BarFeed
 from trading.forecaster import BarForecast
 from trading.journal import Journal
 from trading.missed import MissedBars
+from trading.obey import Steward
 from trading.observer import Observer
 from trading.outage import Outage
 from trading.pager import JournalPager
@@ -47,6 +49,7 @@ from trading.releases import NO_CALENDAR
 from trading.report import BarReport, Silent
 from trading.schedule import RunLimits, Schedule
 from trading.settings import DaemonSettings
+from trading.status_board import BoardReporter, Status, StatusBoard
 from trading.watch import HealthWatch
 
 BAR_MS = Timeframe.M15.ms
@@ -173,6 +176,7 @@ class Recorder(Silent):
         self.beats: list[Snapshot] = []
         self.troubles: list[str] = []
         self.pages: list[str] = []
+        self.notes: list[str] = []
 
     def bar(self, report: BarReport) -> None:
         self.bars.append(report)
@@ -188,6 +192,9 @@ class Recorder(Silent):
 
     def page(self, text: str) -> None:
         self.pages.append(text)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 @dataclass
@@ -215,6 +222,8 @@ class Desk:
         self.clock = self.clock or StepClock(self.terminal)
         self.stop = StopFlag()
         self.reporter = Recorder(self.stop, self.stop_after)
+        self.queue = CommandQueue()
+        self.board = StatusBoard(Status(symbol="BTCUSD", settings=self.decision))
         self.journal = Journal(self.folder / "journal.sqlite")
         self.store = BarStore(self.folder / "bars.sqlite")
         self.forecaster = ScriptedForecaster()
@@ -232,9 +241,13 @@ class Desk:
             self.journal, pager, strategy_id=DAEMON.strategy_id, symbol="BTCUSD",
             reprotect=dispatcher.reprotect,
         )  # fmt: skip
+        observer = Observer(
+            self.broker, resolver, dispatcher, watch, books, BTC, day_zone="Asia/Jakarta"
+        )
         parts: Mapping[str, Any] = {
             "broker": self.broker, "clock": self.clock, "journal": self.journal,
-            "reporter": self.reporter, "stop": self.stop, "dispatcher": dispatcher,
+            "reporter": BoardReporter(self.board, self.reporter), "stop": self.stop,
+            "dispatcher": dispatcher,
             "resolver": resolver, "forecaster": self.forecaster,
             "schedule": Schedule(
                 Timeframe.M15, BTC.sessions, self.clock, RunLimits(FROM_MS, bars=self.bars), DAEMON
@@ -244,8 +257,11 @@ class Desk:
                 lookback_ms=self.forecaster.lookback_ms,
             ),
             "watch": watch, "accepted": self.accepted,
-            "observer": Observer(
-                self.broker, resolver, dispatcher, watch, books, BTC, day_zone="Asia/Jakarta"
+            "observer": observer,
+            "steward": Steward(
+                self.queue, self.board, journal=self.journal, pager=pager, dispatcher=dispatcher,
+                watch=watch, observer=observer, stop=self.stop, symbol="BTCUSD",
+                strategy_id=DAEMON.strategy_id,
             ),
             "inputs": DecisionInputs(
                 Sources(books, Adviser(NO_MODELS, self.decision, ()), NO_CALENDAR), BTC,
