@@ -89,6 +89,7 @@ def migrate(url: str, folder: Path = MIGRATIONS, *, dry_run: bool = False) -> tu
             db.execute(_OWN)
             for each in due:
                 _apply(db, each)
+            db.execute("notify pgrst, 'reload schema'")  # else the API learns of tables late
     return tuple(each.name for each in due)
 
 
