@@ -49,26 +49,36 @@ def _parser() -> argparse.ArgumentParser:
 def _analyse(given: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from ml.training.importance import prunable, ranked
+    from ml.training.importance import prunable
     from ml.tune.command import read_market
 
     console = Console(highlight=False)
     inputs = read_market(given)
     study = inputs.settings.ml.study
-    importance, sample = _explained(inputs, given.rows or study.shap_rows)
-    features = ranked(importance, _protected())
     below = study.prune_below if given.below is None else given.below
-    weak = prunable(features, below)
-    stored = _summary(importance, features, sample) | {
-        "prunable": {"below": below, "features": [each.name for each in weak]}
-    }
-    folder = inputs.paths.graph.parent
-    _write(folder, "signal", stored, importance, features)
-    _show(console, features, importance.outputs)
+    features, outputs = explain_signal(inputs, given.rows or study.shap_rows, below)
+    _show(console, features, outputs)
     if given.propose:
-        console.print(_proposal(weak, below))
-    console.print(f"summary: {folder / SUMMARY}")
+        console.print(_proposal(prunable(features, below), below))
+    console.print(f"summary: {inputs.paths.graph.parent / SUMMARY}")
     return 0
+
+
+def explain_signal(
+    inputs: "TrainInputs", rows: int, prune_below: float
+) -> tuple[list["Ranked"], Sequence[str]]:
+    """Writes summary and pictures of the installed signal model; its features, ranked, and its
+    outputs. Raises `TrainingError` where the text of its LightGBM part is not there."""
+    from ml.training.importance import prunable, ranked
+
+    importance, sample = _explained(inputs, rows)
+    features = ranked(importance, _protected())
+    weak = [each.name for each in prunable(features, prune_below)]
+    stored = _summary(importance, features, sample) | {
+        "prunable": {"below": prune_below, "features": weak}
+    }
+    _write(inputs.paths.graph.parent, "signal", stored, importance, features)
+    return features, importance.outputs
 
 
 def _explained(inputs: "TrainInputs", wanted: int) -> tuple["Importance", dict[str, Any]]:

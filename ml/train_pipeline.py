@@ -243,16 +243,23 @@ def of_another_signal(paths: ModelPaths) -> list[str]:
 
 
 def write_training_report(inputs: TrainInputs, made: Sequence[TrainedModel], console: Any) -> None:
-    """The HTML report of what was trained, beside the models or where it was asked for."""
+    """The HTML report of what was trained, beside the models or where it was asked for.
+
+    What the signal model looks at (SHAP) is worked out first, but not on the generated market.
+    """
+    from ml.shap_analysis import SUMMARY, explain_signal
     from ml.training.report import write_report
 
     folder = inputs.paths.graph.parent
+    if inputs.options.data is not None and any(each.kind == "signal" for each in made):
+        study = inputs.settings.ml.study
+        explain_signal(inputs, study.shap_rows, study.prune_below)
     path = inputs.options.report or folder / "training_report.html"
     write_report(
         path,
         [each.metadata for each in made],
         oof=oof_path(inputs.paths, inputs.settings.symbol),
-        shap_summary=folder / "shap_summary.json",
+        shap_summary=folder / SUMMARY,
         trials=made[-1].card.trials_so_far,
         notes=inputs.notes,
     )

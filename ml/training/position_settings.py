@@ -10,7 +10,7 @@ from trading.decision.settings import QuantileGate
 class LooseGate(QuantileGate):
     """As the trading gate, with a larger share and a shorter look-back."""
 
-    top_share: float = Field(default=0.5, gt=0, lt=1)
+    top_share: float = Field(default=0.6, gt=0, lt=1)
     lookback_days: int = Field(default=30, ge=1, le=3650)
 
 

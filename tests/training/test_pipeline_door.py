@@ -260,7 +260,7 @@ def test_a_model_that_learned_from_another_signal_model_is_named(
     assert "(--sltp)" in said
 
 
-def test_a_report_is_asked_for_what_was_trained(
+def test_a_report_is_asked_for_what_was_trained_and_says_what_the_signal_model_looks_at(
     bars_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
@@ -268,7 +268,9 @@ def test_a_report_is_asked_for_what_was_trained(
         "ml.training.report.write_report", lambda path, trained, **_: asked.append((path, trained))
     )
     given = [word for word in arguments(tmp_path) if word != "--no-report"]
+    given += ["--override", "study.shap_rows=100"]
     assert train.main(["--ensemble", "--data", str(bars_file), *given]) == 0
+    assert json.loads((tmp_path / "shap_summary.json").read_text())["signal"]["rows"] == 100
     ((path, trained),) = asked
     assert path == tmp_path / "training_report.html"
     assert [each["kind"] for each in trained] == ["signal"]
