@@ -243,5 +243,6 @@ def _write_report(
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    # in the place of this folder, whose `statistics` would hide Python's own
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
     raise SystemExit(main())

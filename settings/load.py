@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from backtest.gate_settings import GateSettings
 from broker.client.settings import BridgeSettings
 from broker.simulator.settings import PaperSettings
 from ml.features.settings import FeatureSettings
@@ -77,6 +78,7 @@ class Settings(BaseModel):
     paper: PaperSettings
     news: NewsSettings = NewsSettings()
     telegram: TelegramSettings = TelegramSettings()
+    gate: GateSettings = GateSettings()
     supabase: SupabaseSettings = SupabaseSettings()
     ml: MlSettings
 
@@ -164,6 +166,7 @@ def _compose(
         "paper": config.get("paper", {}),
         "news": config.get("news", {}),
         "telegram": config.get("telegram", {}),
+        "gate": config.get("gate", {}),
         "supabase": config.get("supabase", {}),
         "decision": {key: config[key] for key in decision_keys if key in config}
         | ({"prediction": ml["prediction"]} if "prediction" in ml else {})
@@ -178,7 +181,7 @@ def _compose(
         return None
 
 
-_CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper", "news", "telegram", "supabase"}
+_CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper", "news", "telegram", "gate", "supabase"}
 
 
 def _refuse_unknown(

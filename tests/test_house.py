@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 _SETTINGS_SECTIONS = {
-    "broker.client", "broker.simulator", "ml.features", "ml.hub", "ml.predictors", "ml.training",
+    "backtest", "broker.client", "broker.simulator", "ml.features", "ml.hub", "ml.predictors",
+    "ml.training",
     "trading", "trading.decision",
 }  # fmt: skip
 

@@ -19,13 +19,9 @@ from market.bars import Bars
 from trading.canonical import deal_line, sha256_lines
 from trading.decision.records import ClosedTrade, InstrumentView
 from trading.equity import EquityCurve, equity_curve
+from trading.implausible import implausible
+from trading.sharpe import daily_returns, sharpe_daily
 from trading.trade_book import closed_trades
-
-_DAY_MS = 86_400_000
-_USUAL_CAUSES = (
-    "usual causes: features that see the future (a forming higher-timeframe bar, a swing at its "
-    "formation), bars that the model was trained on, shuffled or unpurged splits, costs left out"
-)
 
 
 def summarise(
@@ -72,20 +68,13 @@ def summarise(
 
 
 def alarms(summary: dict[str, Any]) -> list[str]:
-    """In words, what about these figures is probably wrong (docs on honest numbers)."""
-    checks = (
-        ("sharpe", 5.0, "Sharpe ratio {:.1f} is above 5"),
-        ("profit_factor", 4.0, "profit factor {:.2f} is above 4"),
-        ("win_rate", 0.75, "win rate {:.1%} is above 75 %"),
+    """In words, what about the figures of this whole window is probably wrong."""
+    return implausible(
+        sharpe=summary["sharpe"],
+        profit_factor=summary["profit_factor"],
+        win_rate=summary["win_rate"],
+        trades=summary["trades"],
     )
-    found = [
-        f"{text.format(summary[key])}: something is probably wrong; {_USUAL_CAUSES}"
-        for key, limit, text in checks
-        if summary[key] is not None and summary[key] > limit
-    ]
-    if summary["trades"] < 30:
-        found.append(f"{summary['trades']} trades are fewer than 30: these figures prove nothing")
-    return found
 
 
 @dataclass(slots=True)
@@ -130,19 +119,18 @@ def _trade_figures(trades: Sequence[ClosedTrade], notes: dict[str, str]) -> dict
 def _sharpe(
     curve: EquityCurve, initial_balance: float, days_a_year: int, notes: dict[str, str]
 ) -> float | None:
-    """Mean over standard deviation of daily returns (UTC days), times √`days_a_year`."""
-    day = (curve.time_ms - 1) // _DAY_MS
-    last_of_day = np.r_[day[1:] != day[:-1], True] if len(day) else np.zeros(0, dtype=np.bool_)
-    equity = np.r_[initial_balance, curve.close[last_of_day]]
-    if len(equity) < 3 or (equity <= 0).any():
+    """`trading.sharpe.sharpe_daily`, where equity has one."""
+    solvent = bool((curve.close > 0).all())
+    found = sharpe_daily(
+        daily_returns(curve, initial_balance) if solvent else np.zeros(0), days_a_year=days_a_year
+    )
+    if found.days < 2:
         notes["sharpe"] = "needs two days or more of equity above 0"
         return None
-    returns = equity[1:] / equity[:-1] - 1
-    deviation = float(returns.std(ddof=1))
-    if deviation == 0:
+    if math.isnan(found.annual):
         notes["sharpe"] = "daily equity does not move"
         return None
-    return float(returns.mean()) / deviation * math.sqrt(days_a_year)
+    return found.annual
 
 
 def _latency(decision_ms: Sequence[float], notes: dict[str, str]) -> dict[str, float | None]:

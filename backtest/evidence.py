@@ -1,0 +1,186 @@
+"""The evidence file: what was shown of a system, bound by hash to exactly that system.
+
+A real-money account trades only what its evidence was made of. `docs/evaluation.md` says where the
+functions are called. Light to import: a trading host reads evidence, it does not make it.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from backtest.forecast_band import ForecastBand
+from backtest.gates import GoLiveFigures
+from ml.predictors.model_set import ModelSet
+from trading.decision.settings import DecisionSettings
+
+SCHEMA = 1
+
+
+class EvidenceError(Exception):
+    """An evidence file cannot be read. The text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What a system is made of. `graphs`, `features`: SHA-256 by kind of model; `settings`: the
+    decision's, flat (`prediction.gate` → value)."""
+
+    symbol: str
+    graphs: Mapping[str, str]
+    features: Mapping[str, str]
+    settings: Mapping[str, Any]
+
+    @property
+    def settings_sha256(self) -> str:
+        return _sha256(dict(self.settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was measured of `system` on out-of-sample bars [from_ms, to_ms) of `data_sha256`.
+
+    `ledger_id`, `ledger_hash`: the trial ledger's last row then; `TrialLedger.verify` takes it.
+    """
+
+    system: System
+    data_sha256: str
+    from_ms: int
+    to_ms: int
+    made_ms: int
+    figures: GoLiveFigures
+    band: ForecastBand
+    ledger_id: int
+    ledger_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not what the evidence was made of."""
+
+    name: str
+    evidence: str
+    here: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.name}: the evidence is for {self.evidence}, {self.here} is here"
+
+
+def system_of(models: ModelSet, decision: DecisionSettings) -> System:
+    """The system that would trade now: loaded models and the decision's settings in force."""
+    entries = [model.metadata for model in models.all]
+    return System(
+        models.signal.metadata.symbol,
+        {entry.kind: entry.graph.sha256 for entry in entries},
+        {entry.kind: entry.feature_hash for entry in entries},
+        flat(decision.model_dump(mode="json")),
+    )
+
+
+def flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """A settings tree as `section.key` → value, sorted by name."""
+    found: dict[str, Any] = {}
+    for key in sorted(tree):
+        value, name = tree[key], f"{above}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+    return found
+
+
+def differences(
+    evidence: Evidence, here: System, data_sha256: str | None = None
+) -> tuple[Difference, ...]:
+    """Everything in which a system (and, where it is given, the data) is another one."""
+    of = evidence.system
+    found = [Difference("symbol", of.symbol, here.symbol)] if of.symbol != here.symbol else []
+    for what, theirs, ours in (
+        ("model graph", of.graphs, here.graphs),
+        ("features of the model", of.features, here.features),
+        ("setting", of.settings, here.settings),
+    ):
+        for name in sorted(theirs.keys() | ours.keys()):
+            if theirs.get(name, _NONE) != ours.get(name, _NONE):
+                shown = _shown(theirs.get(name, _NONE)), _shown(ours.get(name, _NONE))
+                found.append(Difference(f"{what} {name}", *shown))
+    if data_sha256 is not None and data_sha256 != evidence.data_sha256:
+        found.append(Difference("data", _shown(evidence.data_sha256), _shown(data_sha256)))
+    return tuple(found)
+
+
+def write_evidence(path: Path, evidence: Evidence) -> str:
+    """Writes the file, whole or not at all, and returns its SHA-256 (the one inside it)."""
+    content = _as_dict(evidence)
+    own = _sha256(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    text = json.dumps(content | {"sha256": own}, indent=1, allow_nan=False, ensure_ascii=False)
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(path)
+    return own
+
+
+def read_evidence(path: Path) -> Evidence | None:
+    """The evidence, None where there is no such file. Raises `EvidenceError`.
+
+    The hash inside shows an edit; it is no signature: who can write the file can write its hash.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise EvidenceError(f"{path}: JSON is allowed: {error}; {_AGAIN}") from None
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        came = content.get("schema") if isinstance(content, dict) else type(content).__name__
+        raise EvidenceError(f"{path}: schema {SCHEMA} is allowed, {came!r} came; {_AGAIN}")
+    own = content.pop("sha256", None)
+    if own != _sha256(content):
+        raise EvidenceError(
+            f"{path}: was changed after it was written: its SHA-256 is {_sha256(content)[:12]}…, "
+            f"{_shown(own)} is in it; {_AGAIN}"
+        )
+    try:
+        return _from_dict(content)
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceError(f"{path}: {error!r}: another program wrote it; {_AGAIN}") from None
+
+
+_AGAIN = "make the evidence again from the backtest"
+_NONE = "nothing"
+
+
+def _as_dict(evidence: Evidence) -> dict[str, Any]:
+    found = asdict(evidence) | {
+        "schema": SCHEMA,
+        "figures": evidence.figures.as_dict(),
+        "band": evidence.band.as_dict(),
+    }
+    found["system"] |= {"settings_sha256": evidence.system.settings_sha256}
+    return found
+
+
+def _from_dict(content: dict[str, Any]) -> Evidence:
+    rest = {key: value for key, value in content.items() if key != "schema"}
+    system = {k: v for k, v in content["system"].items() if k != "settings_sha256"}
+    return Evidence(
+        **rest
+        | {
+            "system": System(**system),
+            "figures": GoLiveFigures.from_dict(content["figures"]),
+            "band": ForecastBand.from_dict(content["band"]),
+        }
+    )
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"{text[:12]}…" if len(text) == 64 else text
+
+
+def _sha256(value: Any) -> str:
+    text = json.dumps(
+        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
