@@ -150,8 +150,8 @@ class NewsDesk:
             self._pager.over("news: every row of the feed is read again", key=_BAD_ROWS)
             return
         shown = "; ".join(feed.bad_rows[:3]) + ("; …" if len(feed.bad_rows) > 3 else "")
-        text = f"news: {len(feed.bad_rows)} rows of the feed cannot be read and do not count: "
-        self._pager.page(text + shown, key=_BAD_ROWS)
+        text = f"news: rows of the feed that cannot be read and do not count: {shown}"
+        self._pager.page(text, key=_BAD_ROWS)
 
     def _tell(self, state: FeedState, now_ms: int) -> None:
         if state.trouble != self._trouble:

@@ -68,6 +68,7 @@ class NewsFeed:
     ) -> None:  # fmt: skip
         self._stop.set()
         self._thread.join(timeout=1.0)
+        self._client.close()
 
     def refresh(self) -> float:
         """One attempt; how many seconds to wait before the next one."""
