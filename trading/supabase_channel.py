@@ -178,7 +178,7 @@ def account_row(
     if here is None or mode is None or currency is None:
         return None
     login, _, server = here.partition(" on ")
-    name = settings.account_id or f"{login}@{server}"
+    name = f"{login}@{server}"
     return {
         "id": f"{name}/{born_ms}" if paper else name, "login": int(login), "server": server,
         "mode": _MODES[int(mode)], "currency": currency,

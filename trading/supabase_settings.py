@@ -14,19 +14,17 @@ _UUID = r"^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$"
 class SupabaseSettings(BaseModel):
     """Key `supabase`. URL and key are no settings: they come from the environment or `.env`.
 
-    `paper`: whether paper runs are sent, too; each is an account of its own. `account_id`: the
-    account's name in the tables, `login@server` where it is empty. `owner`: the user who may read
-    it; empty leaves the table's own word. Up to `batch_rows` rows of the outbox go out together,
-    looked for every `interval_s`. A database that is away is asked again after `retry_first_s`,
-    twice as long each time, `retry_most_s` at most; after `page_after_s` a person is called. At
-    the end of a run what is waiting gets `flush_s`.
+    `paper`: whether paper runs are sent, too; each is an account of its own. `owner`: the user who
+    may read what is sent; empty leaves the table's own word. Up to `batch_rows` rows of the outbox
+    go out together, looked for every `interval_s`. A database that is away is asked again after
+    `retry_first_s`, twice as long each time, `retry_most_s` at most; after `page_after_s` a person
+    is called. At the end of a run what is waiting gets `flush_s`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = False
     paper: bool = False
-    account_id: str = Field(default="", max_length=200)
     owner: str = Field(default="", pattern=_UUID)
     batch_rows: int = Field(default=200, ge=1, le=1000)
     interval_s: float = Field(default=5.0, ge=0.1, le=3600.0)

@@ -11,5 +11,5 @@ create table public.accounts (
     created_at timestamptz not null default now()
 );
 create index accounts_by_owner on public.accounts (owner);
-comment on column public.accounts.id is 'login@server, or what the settings name it';
+comment on column public.accounts.id is 'login@server; of a paper run with /NUMBER behind it';
 comment on column public.accounts.owner is 'the user who may read it; null: nobody but the service';

@@ -134,18 +134,12 @@ def test_person_is_called_at_once_where_only_a_person_can_help() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "paper", "name"),
-    [
-        ({}, False, "7001@Demo"),
-        ({"account_id": "main"}, False, "main"),
-        ({}, True, f"7001@Demo/{START_MS}"),
-    ],
-    ids=["by-itself", "named", "paper-is-new-with-every-journal"],
+    ("paper", "name"),
+    [(False, "7001@Demo"), (True, f"7001@Demo/{START_MS}")],
+    ids=["live", "paper-is-new-with-every-journal"],
 )
-def test_account_has_a_name_of_its_own(
-    folder: StateFolder, changes: dict[str, str], paper: bool, name: str
-) -> None:
-    row = account_row(folder, SETTINGS.model_copy(update=changes), paper=paper)
+def test_account_has_a_name_of_its_own(folder: StateFolder, paper: bool, name: str) -> None:
+    row = account_row(folder, SETTINGS, paper=paper)
     assert row == {
         "id": name, "login": 7001, "server": "Demo", "mode": "demo", "currency": "USD",
     }  # fmt: skip
