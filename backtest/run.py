@@ -45,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, metavar="FILE", help="M15 bars (default: the generated market)")
     add("--m1", type=Path, metavar="FILE", help="M1 bars for the position model")
     add("--calendar", type=Path, metavar="FILE",
-        help="economic calendar (CSV) of the news rules; default: features.calendar")  # fmt: skip
+        help="economic calendar of the news rules: CSV, or a daemon's\nnews.sqlite; default: "
+        "features.calendar")  # fmt: skip
     add("--from", dest="from_ms", type=utc_instant_ms, metavar="TIME", help="UTC, inclusive")
     add("--to", dest="to_ms", type=utc_instant_ms, metavar="TIME", help="UTC, exclusive")
     add("--oos-only", action="store_true", help="start at the model's train cutoff or later")

@@ -110,7 +110,8 @@ def _parser() -> argparse.ArgumentParser:
         help="M15 bars: Parquet, MT5 or Binance CSV;\n'generated' is the default")  # fmt: skip
     add("--m1", type=Path, metavar="FILE", help="M1 bars for the position model")
     add("--calendar", type=Path, metavar="FILE",
-        help="economic calendar (CSV) of the news rules;\ndefault: features.calendar")  # fmt: skip
+        help="economic calendar of the news rules: CSV, or a daemon's\nnews.sqlite; default: "
+        "features.calendar")  # fmt: skip
     add(
         "--from",
         dest="from_ms",

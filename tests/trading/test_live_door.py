@@ -17,7 +17,9 @@ from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars
 from market.instruments import instrument
 from market.server_clock import ServerClock
+from market.sources.calendar_archive import read_archive
 from tests.broker.paper_bridge import served
+from tests.news.server import feed_server
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE_THE_CLOSE_MS = 2_000
@@ -49,21 +51,30 @@ def url(market: Bars) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture
+def news_url() -> Iterator[str]:
+    with feed_server() as feed:
+        yield feed.url
+
+
 def test_live_daemon_decides_the_bar_that_closes_and_stops_cleanly(
-    url: str, small_model: Path, tmp_path: Path
+    url: str, news_url: str, small_model: Path, tmp_path: Path
 ) -> None:
     command = [
         sys.executable, str(ROOT / "trading.py"), "--models", str(small_model), "--dry",
         "--override", f"bridge.api_base_url={url}", "--state", str(tmp_path / "state"),
+        "--override", "news.enabled=true", "--override", f"news.url={news_url}",
     ]  # fmt: skip
     daemon = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert daemon.stdout is not None
-    first_bar = next(line for line in daemon.stdout if "margin" in line)
+    said = []
+    first_bar = next(line for line in daemon.stdout if said.append(line) or "margin" in line)
     daemon.send_signal(signal.SIGINT)
     rest, errors = daemon.communicate(timeout=60)
     assert (daemon.returncode, errors) == (0, "")
+    assert f"news: {news_url} every 60 min, not read yet; " in " ".join(said)
     assert "equity 10000.00" in first_bar
     assert "the next start goes on from here" in rest
     journal = sqlite3.connect(tmp_path / "state" / "live-default-dry" / "journal.sqlite")
@@ -72,3 +83,5 @@ def test_live_daemon_decides_the_bar_that_closes_and_stops_cleanly(
     journal.close()
     assert decided == (1,)
     assert "bar_missed" not in kinds
+    assert "news_taken" in kinds
+    assert len(read_archive(tmp_path / "state" / "live-default-dry" / "news.sqlite").refreshes) == 1
