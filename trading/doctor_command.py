@@ -1,49 +1,96 @@
-"""`python trading.py --doctor`: a table of checks of the configured bridge."""
+"""`python trading.py --doctor [--json]`: a table of checks of the whole set-up, and their fixes."""
 
 import argparse
-import sqlite3
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from broker.client.connect import connect
 from ml.features.catalogue import LOOKBACK_MS
+from ml.hub.connect import open_hub
+from ml.predictors.settings import ModelPaths
 from trading.assemble import TIMEFRAME, known_instrument
-from trading.doctor import Known, Patient, examine, failed, table_of
-from trading.journal_reads import JournalReads
+from trading.doctor.bedside import Bedside, Patient
+from trading.doctor.check import Check, examine, failed, json_of, table_of
+from trading.doctor.rounds import Premises, looks
+from trading.doctor.storage import known
 from trading.live_command import bridge_token, state_name
-from trading.state_folder import StateFolder
+from trading.outside import read_outside
+from trading.secrets import secret
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+_ENV, _PROP_RULES = Path(".env"), Path("config/prop_rules.json")
 
 
 def run_doctor(given: argparse.Namespace) -> int:
-    """0 where every check is good, 1 where one is not."""
-    from settings import load_settings
+    """0 where every check is good, 1 where one fails, 2 where the settings cannot be read."""
+    from settings import SettingsError, load_settings
 
-    settings = load_settings(overrides=given.override, account=given.account, symbol=given.symbol)
-    broker = connect(settings.bridge, bridge_token())
-    is_paper = broker.health().mode == "paper"
-    patient = Patient(
-        broker, known_instrument(settings.symbol), TIMEFRAME, settings.daemon.strategy_id,
-        history_ms=settings.decision.prediction.quantile.lookback_ms + LOOKBACK_MS,
-        limits=settings.daemon.health_limits,
-        known=_known(given.state / state_name(given), settings.symbol),
-        now_ms=None if is_paper else lambda: time.time_ns() // 1_000_000,
-    )  # fmt: skip
-    checks = examine(patient)
-    broker.close()
-    Console().print(table_of(checks))
+    try:
+        settings = load_settings(
+            overrides=given.override, account=given.account, symbol=given.symbol
+        )
+    except SettingsError as error:
+        return _without_settings(error, as_json=given.json)
+    state = given.state / state_name(given)
+    bedside = Bedside(_patient(settings, state))
+    checks = examine(looks(bedside, _premises(settings, state, _paths(given, settings))))
+    bedside.patient.broker.close()
+    if given.json:
+        print(json_of(checks))
+    else:
+        Console().print(table_of(checks))
     return 1 if failed(checks) else 0
 
 
-def _known(folder: Path, symbol: str) -> Known:
-    """What the journal has pinned; the daemon may be running meanwhile."""
-    path = StateFolder(folder).journal
-    if not path.exists():
-        return Known()
-    journal = JournalReads(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True))
-    known = Known(
-        journal.meta("account"), journal.meta("account_trade_mode"), journal.meta(f"spec {symbol}")
-    )
-    journal.close()
-    return known
+def _without_settings(error: Exception, *, as_json: bool) -> int:
+    """Nothing can be looked at; a program that reads the JSON is told so in its own words."""
+    if not as_json:
+        raise error
+    print(json_of((Check("settings", "fail", "", str(error)),)))
+    return 2
+
+
+def _patient(settings: "Settings", state: Path) -> Patient:
+    entry, quantile = settings.account, settings.decision.prediction.quantile
+    return Patient(
+        connect(settings.bridge, bridge_token()), settings.bridge,
+        known_instrument(settings.symbol), TIMEFRAME, settings.decision,
+        settings.daemon.strategy_id, quantile.lookback_ms + LOOKBACK_MS,
+        settings.daemon.health_limits, known(state, settings.symbol), _now_ms,
+        entry.account_type if entry else "",
+    )  # fmt: skip
+
+
+def _premises(settings: "Settings", state: Path, paths: ModelPaths) -> Premises:
+    instrument, features = known_instrument(settings.symbol), settings.ml.features
+    return Premises(
+        state=state, env_file=_ENV, prop_rules=_PROP_RULES, symbol=settings.symbol,
+        strategy_id=settings.daemon.strategy_id, decision=settings.decision, paths=paths,
+        features=features, news=settings.news, telegram=settings.telegram,
+        supabase=settings.supabase,
+        secret=secret, open_hub=lambda: open_hub(settings.ml.hub),
+        outside=lambda: read_outside(features, instrument, news=settings.news),
+        process_words=_process_words, now_ms=_now_ms,
+    )  # fmt: skip
+
+
+def _paths(given: argparse.Namespace, settings: "Settings") -> ModelPaths:
+    paths = settings.ml.paths.for_symbol(settings.symbol)
+    return paths if given.models is None else paths.in_folder(given.models)
+
+
+def _process_words(process: int) -> str:
+    """A process's command line; empty where the system does not tell it."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text(encoding="utf-8").replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -13,7 +13,7 @@ from market.instrument import CalcMode, TradeMode
 
 _SLOT_MS = 900_000
 _FRESH_MS = 5_000
-_TICK_VALUE_TOLERANCE = 0.05
+TICK_VALUE_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ def _tick_value(look: Look, _: Pins, __: HealthLimits) -> Problem | None:
     spec = look.spec
     expected = expected_tick_value(spec, look.account)
     if expected is None or abs(spec.trade_tick_value - expected) <= (
-        _TICK_VALUE_TOLERANCE * expected
+        TICK_VALUE_TOLERANCE * expected
     ):
         return None
     return Problem(

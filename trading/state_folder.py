@@ -73,6 +73,12 @@ class StateFolder:
             return True
         return False
 
+    @staticmethod
+    def holder(path: Path) -> int:
+        """The process that said it holds the lock; 0 where none did."""
+        words = (path / _LOCK).read_text(encoding="ascii").strip()
+        return int(words) if words.isdecimal() else 0
+
     def clear(self) -> None:
         """Removes everything but the lock: the next run starts anew."""
         for each in self.path.iterdir():

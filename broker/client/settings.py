@@ -15,7 +15,9 @@ class BridgeSettings(BaseModel):
 
     `dialect`: what the bridge speaks. `server_timezone`: the trade server's clock as a rule
     (`Europe/Athens`), needed where the bridge tells server times, as `mt5-httpapi` does.
-    `symbol_map`: our names of symbols → the broker's, where they differ (`{"BTCUSD": "BTCUSD!"}`).
+    `login`, `server` and `account_kind`: which account must be logged in; None: whichever is, and
+    the journal pins it at the first start. `symbol_map`: our names of symbols → the broker's,
+    where they differ (`{"BTCUSD": "BTCUSD!"}`).
 
     A trade request waits longer than a read: the bridge may queue it behind others, and giving up
     early would leave its outcome unknown.
@@ -26,6 +28,9 @@ class BridgeSettings(BaseModel):
     api_base_url: str = "http://127.0.0.1:6542"
     dialect: Dialect = "native"
     server_timezone: str | None = None
+    login: int | None = Field(default=None, ge=1)
+    server: str | None = Field(default=None, min_length=1)
+    account_kind: Literal["demo", "real"] | None = None
     symbol_map: dict[str, str] = {}
     read_timeout_s: float = Field(default=10.0, gt=0, le=120)
     trade_timeout_s: float = Field(default=100.0, gt=0, le=600)
