@@ -5,11 +5,19 @@ import re
 from pathlib import Path
 from typing import Protocol
 
+from broker.client.settings import BridgeSettings
+from broker.contract.constants import AccountTradeMode
 from broker.contract.messages import Account
 from trading.errors import AlreadyRunning, DaemonError
+from trading.health import describe_account
 from trading.state_folder import StateFolder
 
 _CENT = 0.01
+
+# Trade modes by the word of `bridge.account_kind`.
+KIND_MODES: dict[str, tuple[AccountTradeMode, ...]] = {
+    "demo": (AccountTradeMode.DEMO, AccountTradeMode.CONTEST), "real": (AccountTradeMode.REAL,),
+}  # fmt: skip
 
 
 class Entry(Protocol):
@@ -43,6 +51,23 @@ def require_kind(account: Account, entry: Entry | None) -> None:
             f"{where}.currency_multiplier: {unit:g} is allowed, {seen} (1 {account.currency} is "
             f"{unit:g} {account.base_currency}), but {entry.currency_multiplier:g} came"
         )
+
+
+def require_account(account: Account, wanted: BridgeSettings) -> None:
+    """Raises `DaemonError` where another account is logged in than `bridge` names."""
+    kind = wanted.account_kind
+    rules = (
+        ("login", wanted.login, wanted.login == account.login),
+        ("server", wanted.server, wanted.server == account.server),
+        ("account_kind", kind, kind is not None and account.trade_mode in KIND_MODES[kind]),
+    )
+    for key, allowed, is_met in rules:
+        if allowed is not None and not is_met:
+            seen = describe_account(account.login, account.server, account.trade_mode)
+            raise DaemonError(
+                f"bridge.{key}: {allowed} is allowed, the terminal is logged in to {seen}; log it "
+                f"in to the right account, or correct bridge.{key}"
+            )
 
 
 class AccountLock:

@@ -168,7 +168,7 @@ class Bot:
         p = self._parts
         from_ms, handled_ms = p.schedule.next_open_ms, p.journal.handled_open_ms(self._symbol)
         account, spec = p.broker.account(), p.broker.symbol(self._symbol)
-        require_room(account, self._settings.max_open_positions)
+        require_room(account, self._settings)
         p.watch.start(pin(p.journal, account, spec, p.accepted, now_ms=from_ms))
         p.schedule.decided = p.journal.decided_count(self._symbol)
         if handled_ms is not None:

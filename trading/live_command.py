@@ -12,7 +12,7 @@ from rich.console import Console
 from broker.client.connect import BridgeClient, connect
 from market.store import BarStore
 from ml.hub.connect import open_hub
-from trading.account_terms import AccountLock, require_kind
+from trading.account_terms import AccountLock, require_account, require_kind
 from trading.assemble import TIMEFRAME, assemble
 from trading.clock import StopFlag, WallClock
 from trading.journal import Journal
@@ -55,6 +55,7 @@ def run_live(given: argparse.Namespace) -> int:
     clock = _clock(broker, stop, settings.daemon.max_clock_skew_ms)
     trade = trade_of(settings)
     account = broker.account()
+    require_account(account, settings.bridge)
     require_kind(account, settings.account)
     outside = read_outside(
         settings.ml.features, trade.instrument, learned_calendar=learned_calendar(models),

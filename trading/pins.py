@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from broker.contract.constants import MarginMode
 from broker.contract.messages import Account, SymbolSpec
+from trading.decision.settings import DecisionSettings
 from trading.errors import DaemonError, JournalError
 from trading.health import Pins, describe_account
 from trading.journal import Journal
@@ -40,12 +41,17 @@ def pin(
     return Pins(account.login, account.server, account.trade_mode, known)
 
 
-def require_room(account: Account, max_open_positions: int) -> None:
+def require_room(account: Account, decision: DecisionSettings) -> None:
     """Where positions net, a symbol has one. Raises `DaemonError` if settings want more."""
-    if account.margin_mode != MarginMode.HEDGING and max_open_positions > 1:
+    if account.margin_mode == MarginMode.HEDGING:
+        return
+    where = f"is allowed on the netting account {account.login}"
+    if decision.max_open_positions > 1:
+        raise DaemonError(f"max_open_positions: 1 {where}, {decision.max_open_positions} came")
+    if decision.ml_active_management.add.enabled:
         raise DaemonError(
-            f"max_open_positions: 1 is allowed on the netting account {account.login}, "
-            f"{max_open_positions} came"
+            f"ml_active_management.add.enabled: false {where}, true came: an addition would change "
+            "the one position, its stop and its price"
         )
 
 

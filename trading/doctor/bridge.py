@@ -2,6 +2,7 @@
 
 from broker.contract.constants import AccountTradeMode, MarginMode
 from broker.contract.errors import BrokerError
+from trading.account_terms import KIND_MODES
 from trading.doctor.bedside import Bedside
 from trading.doctor.check import Finding, NotLooked, bad, good, judged, note
 from trading.health import describe_account
@@ -11,7 +12,6 @@ _TOKEN = (
     "put the bridge's trade token into .env as NOVOSKY_BRIDGE_TOKEN (the bridge keeps it in "
     "tokens.json)"
 )
-_KINDS = {"demo": (0, 1), "real": (2,)}
 
 
 def bridge(look: Bedside) -> Finding:
@@ -96,7 +96,7 @@ def account_kind(look: Bedside) -> Finding:
     pinned = look.patient.known.trade_mode
     if kind is None and pinned is None:
         return note(f"{text}; it is pinned at the first start", _SAY_KIND)
-    is_right = account.trade_mode in _KINDS[kind] if kind else str(account.trade_mode) == pinned
+    is_right = account.trade_mode in KIND_MODES[kind] if kind else str(account.trade_mode) == pinned
     wanted = kind or _mode_name(pinned or "")
     return judged(
         is_right, text if is_right else f"{text}, {wanted} is wanted",
