@@ -143,6 +143,5 @@ def _settings(words: _Words) -> _Words:
 
 
 def _swapped(words: _Words) -> _Words:
-    changes = {kind: [words["before"].get(kind, ""), graph] for kind, graph in
-               words["graphs"].items()}  # fmt: skip
-    return {"changes": changes, "text": f"models swapped to {words['tag']}"}
+    graphs = ", ".join(f"{kind} {graph[:12]}" for kind, graph in words["graphs"].items())
+    return {"text": f"models swapped to {words['tag']}: {graphs}"}

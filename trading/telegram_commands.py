@@ -99,7 +99,10 @@ class TelegramChannel:
 
     async def _work(self) -> None:
         self._loop = asyncio.get_running_loop()
-        app = self._application()
+        # Connections of their own for polling, so that sending never waits for it.
+        sending = HTTPXRequest(connection_pool_size=8, read_timeout=20.0, write_timeout=20.0)
+        polling = HTTPXRequest(connection_pool_size=1, read_timeout=_POLL_S + 10.0)
+        app = self._application(sending, polling)
         reader = OutboxReader(self._terms.journal)
         cursor = Cursor(self._terms.state / "delivery.sqlite", CHANNEL)
         outlet = Outlet(app.bot, self._secrets.chat, self._terms.queue, self._stopping)
@@ -113,6 +116,8 @@ class TelegramChannel:
         finally:
             reader.close()
             cursor.close()
+            for each in (sending, polling):
+                await each.shutdown()
 
     async def _serve(
         self, app: Application[Any, Any, Any, Any, Any, Any], reader: OutboxReader,
@@ -230,17 +235,12 @@ class TelegramChannel:
             self._note("telegram chart", f"no chart picture: {error}")
             return None
 
-    def _application(self) -> Application[Any, Any, Any, Any, Any, Any]:
-        """Connections of their own for polling, so that sending never waits for it."""
-        return (
-            ApplicationBuilder()
-            .token(self._secrets.token)
-            .base_url(self._settings.base_url)
-            .request(HTTPXRequest(connection_pool_size=8, read_timeout=20.0, write_timeout=20.0))
-            .get_updates_request(HTTPXRequest(connection_pool_size=1, read_timeout=_POLL_S + 10.0))
-            .job_queue(None)
-            .build()
-        )
+    def _application(
+        self, sending: HTTPXRequest, polling: HTTPXRequest
+    ) -> Application[Any, Any, Any, Any, Any, Any]:
+        builder = ApplicationBuilder().token(self._secrets.token).job_queue(None)
+        builder = builder.base_url(self._settings.base_url).request(sending)
+        return builder.get_updates_request(polling).build()
 
     def _answers(self, reader: OutboxReader, cursor: Cursor) -> Answers:
         terms = self._terms

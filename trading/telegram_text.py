@@ -130,13 +130,13 @@ def _error(words: _Words, _: Style) -> str:
 
 
 def _settings(words: _Words, _: Style) -> str:
-    lines = [escape(words["text"])] if words["text"] else []
+    lines: list[str] = []
     for title, key in (("changed", "changes"), ("ignored until a restart", "ignored")):
         lines += [
             f"{title}: <code>{escape(name)}</code> {_value(old)} → {_value(new)}"
             for name, (old, new) in words[key].items()
         ]
-    return "\n".join(lines)
+    return "\n".join(lines) or escape(words["text"])
 
 
 def _command(words: _Words, _: Style) -> str:

@@ -49,7 +49,7 @@ class Stand(Desk):
             strategy_id=DAEMON.strategy_id, zone=ZONE, bar_ms=Timeframe.M15.ms,
         )  # fmt: skip
         settings = self.telegram.model_copy(update={"base_url": self.api.base_url})
-        terms = TelegramTerms(
+        self.terms = terms = TelegramTerms(
             self.folder, self.folder / "journal.sqlite", self.folder / "bars.sqlite", self.board,
             self.queue, Style("", 2, ZoneInfo(ZONE)), DAEMON.strategy_id, Timeframe.M15,
         )  # fmt: skip
