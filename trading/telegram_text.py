@@ -159,7 +159,7 @@ def _stopped(words: _Words, _: Style) -> str:
 def _daily(words: _Words, style: Style) -> str:
     currency = escape(words.get("currency", ""))
     lines = [
-        f"<b>{words['date']}: {words['net']:+,.2f} {currency}</b>",
+        f"<b>{escape(words['date'])}: {words['net']:+,.2f} {currency}</b>",
         f"{words['trades']} trades, {words['won']} won · best {words['best']:+,.2f} · "
         f"worst {words['worst']:+,.2f}",
     ]

@@ -9,6 +9,7 @@ from html import escape
 
 from broker.contract.constants import PositionType
 from broker.contract.messages import Position
+from market.calendar import Impact
 from trading.day_figures import latency, own_trades, traded
 from trading.decision.gate import RULES as GATE_RULES
 from trading.decision.guards import lowest_equity, worst_equity
@@ -126,7 +127,7 @@ def news(now: Status, style: Style) -> str:
     for i in range(first, len(events)):
         if events.impact[i] >= 2:
             at_ms = int(events.time_ms[i])
-            level = "high" if events.impact[i] >= 3 else "medium"
+            level = "high" if events.impact[i] >= Impact.HIGH else "medium"
             lines.append(
                 f"{style.time(at_ms)} (in {duration(at_ms - now.looked_ms)}) "
                 f"{events.currency[i]} {level}: {escape(str(events.title[i]))}"

@@ -28,4 +28,5 @@ def stand(tmp_path: Path, api: BotApi) -> Iterator[Callable[..., Stand]]:
         return made[-1]
 
     yield make
-    made[-1].close()
+    for each in made[-1:]:
+        each.close()
