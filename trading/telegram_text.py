@@ -52,8 +52,11 @@ def shortened(text: str, longest: int) -> str:
         plain = plain.replace(f"<{tag}>", "").replace(f"</{tag}>", "")
     for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#x27;", "'")):
         plain = plain.replace(entity, sign)
-    plain = plain.replace("&amp;", "&")
-    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
+    return cut(plain.replace("&amp;", "&"), longest)
+
+
+def cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def duration(ms: int) -> str:
