@@ -1,19 +1,21 @@
 // PM2: one process for each account. `pm2 start ecosystem.config.js`; docs/running.md has the rest.
 //
-// Exit codes: 0 stopped or done, 2 a person must act: PM2 leaves the process stopped. 1 a defect,
-// 3 the bridge is away: PM2 starts it again, after pauses that grow to 15 s.
+// Exit codes: 10 stopped or done, 2 a person must act: PM2 leaves the process stopped. 1 a defect,
+// 3 the bridge is away, or killed: PM2 starts it again, after pauses that grow to 15 s. A clean end
+// has a code of its own here because PM2 takes kill -9 (and the out-of-memory killer) for a 0.
+const DONE = 10;
 
 function daemon(name, args) {
   return {
     name,
     script: "trading.py",
-    args,
+    args: `${args} --done-status ${DONE}`,
     cwd: __dirname,
     interpreter: ".venv/bin/python",
     exec_mode: "fork",
     instances: 1,
     autorestart: true,
-    stop_exit_codes: [0, 2],
+    stop_exit_codes: [DONE, 2],
     exp_backoff_restart_delay: 500,
     min_uptime: 30000,
     max_restarts: 1000000,

@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 after a clean end, 2 where a person must act first, 3 where the bridge is away and a later
     start may find it, 130 if stopped while starting."""
     given = _parse(argv)
-    return exit_status(lambda: _run(given), stopped="stopped while starting")
+    status = exit_status(lambda: _run(given), stopped="stopped while starting")
+    return status or given.done_status
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -96,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--swap-model", metavar="TAG",
         help="let the running daemon serve this release of the hub")  # fmt: skip
     add("--resume", action="store_true", help="lift a pause that a command left behind")
+    add("--done-status", type=_count, default=0, metavar="N",
+        help="exit status of a clean end (default 0); PM2\ntakes kill -9 for a 0")  # fmt: skip
     add("--quiet", action="store_true", help="no line per bar")
     add(
         "--why",

@@ -41,8 +41,9 @@ class Operated:
     """One daemon; `run` goes on to the end of the run or to a stop. `edit` changes a file."""
 
     def __init__(
-        self, root: Path, *, bars: int, overrides: tuple[str, ...] = (), stop: StopFlag | None = None,
-        pulse: UrlPulse | None = None, terminal: SimulatedTerminal | None = None,
+        self, root: Path, *, bars: int, overrides: tuple[str, ...] = (),
+        stop: StopFlag | None = None, pulse: UrlPulse | None = None,
+        terminal: SimulatedTerminal | None = None,
         view: Callable[[Reporter], Reporter] = lambda recorder: recorder,
         redact: Callable[[str], str] = str,
     ) -> None:  # fmt: skip

@@ -2,11 +2,18 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from tests.operations.conftest import Operated
 from trading.commands import Command
 
 Operate = Callable[..., Operated]
+
+
+def risks_of(lines: list[dict[str, Any]]) -> list[float]:
+    """What each entry risked, in percent."""
+    return [each["enter"]["risk_pct"] for line in lines for each in line["intents"]
+            if "enter" in each]  # fmt: skip
 
 
 def test_safe_key_holds_from_the_next_decision_with_old_and_new_value_told(
@@ -19,11 +26,7 @@ def test_safe_key_holds_from_the_next_decision_with_old_and_new_value_told(
         {"changes": {"risk_percent": [2.0, 0.5]}, "text": "settings: risk_percent 2.0 → 0.5"}
     ]
     assert "settings: risk_percent 2.0 → 0.5" in daemon.reporter.notes
-    risks = [
-        [each["enter"]["risk_pct"] for each in line["intents"] if "enter" in each]
-        for line in daemon.lines
-    ]
-    before, after = sum(risks[:20], []), sum(risks[20:], [])
+    before, after = risks_of(daemon.lines[:20]), risks_of(daemon.lines[20:])
     assert before
     assert after
     assert max(after) <= 0.5 < max(before)
