@@ -63,16 +63,19 @@ def histories(
 ) -> Histories:
     """Histories of `weeks` weeks from a backtest's trades per week and returns of its trades.
 
-    Numbers of trades are drawn in blocks of weeks, returns in blocks of trades (stationary
+    Numbers of trades are drawn by whole weeks, returns in blocks of trades (stationary
     bootstrap), and both from a backtest that was drawn in the same way first, because it could
-    have come out otherwise, too.
+    have come out otherwise, too. Longer blocks of weeks would make the limits of a short backtest
+    too narrow.
     """
-    counts = np.array(list(_redrawn(len(per_week), weeks, replicates, seed)))
+    counts = np.array(list(_redrawn(len(per_week), 1.0, weeks, replicates, seed)))
     trades = per_week[counts].cumsum(axis=1)
     most = int(trades.max(initial=0))
     drawn = np.zeros((replicates, most))
     if most:
-        drawn = returns[np.array(list(_redrawn(len(returns), most, replicates, seed + 1)))]
+        block = mean_block(len(returns))
+        rows = list(_redrawn(len(returns), block, most, replicates, seed + 1))
+        drawn = returns[np.array(rows)]
     trades = trades[:, FIRST_WEEK - 1 :]
     wins = np.take_along_axis(_begun((drawn > 0).cumsum(axis=1)), trades, axis=1)
     rate = np.where(trades > 0, wins / np.maximum(trades, 1), np.nan)
@@ -87,10 +90,12 @@ def running_drawdown(returns: Float64s) -> Float64s:
     return np.asarray(np.maximum.accumulate(1 - balance / peak, axis=1))
 
 
-def _redrawn(count: int, length: int, replicates: int, seed: int) -> Iterator[NDArray[np.int64]]:
+def _redrawn(
+    count: int, block: float, length: int, replicates: int, seed: int
+) -> Iterator[NDArray[np.int64]]:
     """Rows (length,) of a resample of a resample of `count` observations."""
-    once = stationary_blocks(count, mean_block(count), replicates, 2 * seed)
-    again = stationary_blocks(count, mean_block(count), replicates, 2 * seed + 1, length=length)
+    once = stationary_blocks(count, block, replicates, 2 * seed)
+    again = stationary_blocks(count, block, replicates, 2 * seed + 1, length=length)
     for rows, of in zip(once, again, strict=True):
         yield rows[of]
 

@@ -12,7 +12,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from trading.decision.records import ClosedTrade
+from market.bars import Float64s
+from trading.decision.records import ClosedTrade, InstrumentView
 from trading.equity import EquityCurve
 from trading.execution.intents import LevelsRequest, TradeRequest
 
@@ -64,6 +65,18 @@ def chart_trades(
         if not isinstance(request, LevelsRequest) and request.position is None
     }
     return tuple(ChartTrade(trade, *levels.get(trade.opened_ms, (0.0, 0.0))) for trade in trades)
+
+
+def r_multiples(trades: Sequence[ChartTrade], terms: InstrumentView) -> Float64s:
+    """Net profit of each trade over what it risked at its first stop, (n,); NaN without a stop."""
+    per_price = terms.tick_value / terms.tick_size
+    risked = [
+        abs(each.trade.price_open - each.sl) * each.trade.volume_lots * per_price
+        if each.sl > 0
+        else np.nan
+        for each in trades
+    ]
+    return np.array([each.trade.net_profit for each in trades]) / np.array(risked)
 
 
 def figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

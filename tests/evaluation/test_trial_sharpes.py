@@ -1,0 +1,57 @@
+"""What the trial ledger tells the deflated Sharpe ratio, and what counts as a look."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.training.trial_sharpes import record_look, trial_sharpes
+from ml.training.trials import TrialLedger
+
+DATA = "d" * 64
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> TrialLedger:
+    """Two tuning trials with a ratio, a failed one, a training, a look, and another symbol's."""
+    made = TrialLedger(tmp_path / "trials.sqlite", now_ms=lambda: 1)
+    mine, other = {"symbol": "BTCUSD"}, {"symbol": "XAUUSD"}
+    made.record("tune_trial", what=mine, data_sha256=DATA, result={"sharpe": 1.0})
+    made.record("tune_trial", what=mine, data_sha256=DATA, result={"sharpe": 2.0})
+    made.record("tune_trial", what=mine, data_sha256="e" * 64, result={"sharpe": None})
+    made.record("train", what=mine, data_sha256=DATA, result={"state": "complete"})
+    made.record("look", what=mine, data_sha256=DATA, result={"sharpe": 0.0})
+    made.record("sweep", what=other, data_sha256=DATA, result={"sharpe": 9.0})
+    return made
+
+
+def test_every_trial_counts_and_known_ratios_give_the_variance(ledger: TrialLedger) -> None:
+    found = trial_sharpes(ledger, symbol="BTCUSD")
+    assert (found.count, found.known) == (5, 3)
+    daily = np.array([1.0, 2.0, 0.0]) / math.sqrt(365)
+    assert found.variance == pytest.approx(daily.var(ddof=1))
+    assert trial_sharpes(ledger).count == 6
+
+
+def test_trials_can_be_narrowed_by_kind_and_data(ledger: TrialLedger) -> None:
+    assert trial_sharpes(ledger, "tune_trial").count == 3
+    assert trial_sharpes(ledger, "tune_trial", data_sha256=DATA).count == 2
+    gold = trial_sharpes(ledger, "sweep", days_a_year=252)
+    assert (gold.count, gold.known) == (1, 1)
+    assert math.isnan(gold.variance)
+
+
+def test_look_is_written_where_a_model_has_not_seen_the_bars(ledger: TrialLedger) -> None:
+    words = {"symbol": "BTCUSD", "graphs": {"signal": "a" * 64}, "settings_sha256": "b" * 64,
+             "data_sha256": DATA, "result": {"sharpe": 0.7, "trades": 120}}  # fmt: skip
+    span = {"train_cutoff_ms": 100, "from_ms": 50}
+    number = record_look(ledger, **words, **span, to_ms=200)  # type: ignore[arg-type]
+    *_, row = ledger.rows("look")
+    assert row.id == number
+    assert (row.what["from_ms"], row.what["to_ms"]) == (100, 200)
+    assert row.what["graphs"] == {"signal": "a" * 64}
+    assert row.result["sharpe"] == 0.7
+    assert record_look(ledger, **words, **span, to_ms=100) is None  # type: ignore[arg-type]
+    assert ledger.count("look") == 2
+    assert ledger.verify() == 7
