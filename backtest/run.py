@@ -9,7 +9,8 @@ python backtest_config.py --override prediction.gate=fixed --summary out.json --
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +35,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from trading.command_line import utc_instant_ms
-
     parser = argparse.ArgumentParser(
         prog="backtest_config.py",
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,
     )
+    add_run_options(parser)
     add = parser.add_argument
+    add("--no-chart", action="store_true", help="write no HTML report")
+    add("--summary", type=Path, metavar="FILE", help="write the figures here as JSON")
+    add("--report", type=Path, metavar="FILE", help="the HTML report (default: in reports/)")
+    add("--seed", type=int, metavar="N", help="of the generated market and of slippage")
+    return parser
+
+
+def add_run_options(to: "argparse._ActionsContainer") -> None:
+    """What `decided_run` reads of the command line, but for `--seed`."""
+    from trading.command_line import utc_instant_ms
+
+    add = to.add_argument
     add("--data", type=Path, metavar="FILE", help="M15 bars (default: the generated market)")
     add("--m1", type=Path, metavar="FILE", help="M1 bars for the position model")
     add("--calendar", type=Path, metavar="FILE",
@@ -50,41 +62,25 @@ def _parser() -> argparse.ArgumentParser:
     add("--from", dest="from_ms", type=utc_instant_ms, metavar="TIME", help="UTC, inclusive")
     add("--to", dest="to_ms", type=utc_instant_ms, metavar="TIME", help="UTC, exclusive")
     add("--oos-only", action="store_true", help="start at the model's train cutoff or later")
-    add("--no-chart", action="store_true", help="write no HTML report")
     add("--override", action="append", default=[], metavar="KEY=VALUE",
         help="a setting for this run, e.g. risk_percent=0.5 (repeatable)")  # fmt: skip
-    add("--summary", type=Path, metavar="FILE", help="write the figures here as JSON")
-    add("--report", type=Path, metavar="FILE", help="the HTML report (default: in reports/)")
     add("--models", type=Path, metavar="DIR", help="where the models lie (default: ml_config.json)")
     add("--max-lot", type=float, metavar="X", help="instead of config.json's max_lot")
     add("--cent-account", action="store_true", help="the same money on an account in USC")
     add("--symbol", metavar="S", help="instead of config.json's symbol")
-    add("--seed", type=int, metavar="N", help="of the generated market and of slippage")
-    return parser
 
 
 def _run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from backtest.report import table
-    from trading.assemble import known_instrument
-    from trading.model import load_for, model_lines
     from trading.summary import require_writable, write_summary
 
     require_writable(given.summary)
-    settings = _settings(given)
-    known_instrument(settings.symbol)
-    paths = settings.ml.paths.for_symbol(settings.symbol)
-    if given.models is not None:
-        paths = paths.in_folder(given.models)
-    models = load_for(paths, settings.ml.features, settings.symbol)
-    plan, history = _market(given, settings, models)
     console = Console()
-    for line in model_lines(models, settings.decision, has_m1=plan.m1 is not None):
-        console.print(line, highlight=False)
-    outside = _outside(given, settings, models)
-    run = _decide(settings, plan, history, models, outside)
-    summary = _summarise(run, settings, plan, models, outside)
+    done = decided_run(given, say=lambda line: console.print(line, highlight=False))
+    settings, plan, run = done.settings, done.plan, done.run
+    summary = _summarise(run, settings, plan, done.models, done.outside)
     title = _title(run, plan, settings)
     table(console, title, summary, _months(run))
     if given.summary is not None:
@@ -93,6 +89,38 @@ def _run(given: argparse.Namespace) -> int:
     if not given.no_chart:
         console.print(f"report: {_write_report(given, run, title, summary)}")
     return 0
+
+
+@dataclass(frozen=True)
+class DecidedRun:
+    """A finished run and what it was made of."""
+
+    settings: "Settings"
+    plan: "PaperPlan"
+    models: "ModelSet"
+    outside: "Outside"
+    run: "BacktestRun"
+
+
+def decided_run(
+    given: argparse.Namespace, *, say: Callable[[str], None] = lambda line: None
+) -> DecidedRun:
+    """Decides history as the command line asks (`add_run_options`). `say` hears of the models."""
+    from trading.assemble import known_instrument
+    from trading.model import load_for, model_lines
+
+    settings = _settings(given)
+    known_instrument(settings.symbol)
+    paths = settings.ml.paths.for_symbol(settings.symbol)
+    if given.models is not None:
+        paths = paths.in_folder(given.models)
+    models = load_for(paths, settings.ml.features, settings.symbol)
+    plan, history = _market(given, settings, models)
+    for line in model_lines(models, settings.decision, has_m1=plan.m1 is not None):
+        say(line)
+    outside = _outside(given, settings, models)
+    run = _decide(settings, plan, history, models, outside)
+    return DecidedRun(settings, plan, models, outside, run)
 
 
 def _settings(given: argparse.Namespace) -> "Settings":

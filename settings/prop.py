@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from settings.errors import SettingProblem
+from settings.errors import SettingProblem, SettingsError
 from trading.decision.prop_rules import PropProfile, PropRules
 
 FILE = "config/prop_rules.json"
@@ -34,6 +34,15 @@ def read_prop_profile(
         )
     config["prop"] = {key: value for key, value in prop.items() if key != "profile"}
     return None
+
+
+def read_prop_rules(root: Path) -> PropRules:
+    """`config/prop_rules.json` under `root`. Raises `SettingsError` with every problem."""
+    problems: list[SettingProblem] = []
+    rules = _read(root / FILE, problems)
+    if rules is None:
+        raise SettingsError(problems)
+    return rules
 
 
 def _read(path: Path, problems: list[SettingProblem]) -> PropRules | None:

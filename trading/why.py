@@ -46,7 +46,7 @@ def explain(
     state: Path, account: str | None, *, paper: bool, instant_ms: int, live_name: str = ""
 ) -> int:
     """Prints the denials of the bar that closed at or last before the instant, and its decision."""
-    journal = Journal(_newest_journal(state, account, live_name, paper=paper))
+    journal = Journal(newest_journal(state, account, live_name, paper=paper))
     story = bar_story(journal, instant_ms)
     journal.close()
     console = Console(highlight=False)
@@ -60,7 +60,12 @@ def explain(
     return 0
 
 
-def _newest_journal(state: Path, account: str | None, live_name: str, *, paper: bool) -> Path:
+def newest_journal(state: Path, account: str | None, live_name: str, *, paper: bool) -> Path:
+    """The journal of an account; on paper that of the run that wrote last.
+
+    `live_name`: its state folder's name, empty for the usual one. Raises `DaemonError` where there
+    is none.
+    """
     live = live_name or f"live-{account or LIVE_ACCOUNT}"
     pattern = f"paper-{account or PAPER_ACCOUNT}-*" if paper else live
     found = list(state.glob(f"{pattern}/journal.sqlite"))
