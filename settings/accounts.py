@@ -13,6 +13,7 @@ ACCOUNTS = "config/accounts.json"
 TERMINALS = "config/terminals.json"
 
 _FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}$"
+_OF_A_TERMINAL = ("dialect", "server_timezone", "login", "server", "account_kind")
 
 
 class AccountEntry(BaseModel):
@@ -24,7 +25,8 @@ class AccountEntry(BaseModel):
     terminal. `symbol`: what it trades, where that is not `config.json`'s.
 
     `bridge_*` come from its terminal in `terminals.json`: `url`, and, where that bridge has its
-    own, `dialect` and `server_timezone`.
+    own, `dialect` and `server_timezone`; `login`, `server` and `account_kind` say who must be
+    logged in there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +44,9 @@ class AccountEntry(BaseModel):
     bridge_url: str
     bridge_dialect: str | None = None
     bridge_server_timezone: str | None = None
+    bridge_login: int | None = None
+    bridge_server: str | None = None
+    bridge_account_kind: str | None = None
 
     @property
     def state_name(self) -> str:
@@ -60,7 +65,13 @@ class AccountEntry(BaseModel):
             "api_base_url": self.bridge_url, "dialect": self.bridge_dialect,
             "server_timezone": self.bridge_server_timezone,
         }  # fmt: skip
-        config.setdefault("bridge", {}).update({k: v for k, v in bridge.items() if v is not None})
+        section = config.setdefault("bridge", {})
+        section.update({k: v for k, v in bridge.items() if v is not None})
+        # Those of `config.json` are another account's.
+        section.update(
+            login=self.bridge_login, server=self.bridge_server,
+            account_kind=self.bridge_account_kind,
+        )  # fmt: skip
 
 
 def account_ids(root: Path = Path()) -> tuple[str, ...]:
@@ -72,6 +83,12 @@ def state_name_of(account_id: str, root: Path = Path()) -> str:
     """The name of an account's state folder; `live-ID` where no entry names one."""
     entry = (_section(root / ACCOUNTS, "accounts", []) or {}).get(account_id, {})
     return _folder_of(entry) if "state_file" in entry else f"live-{account_id}"
+
+
+def terminal_key_of(account_id: str, root: Path = Path()) -> str:
+    """The entry's terminal; empty where there is no such entry."""
+    entry = (_section(root / ACCOUNTS, "accounts", []) or {}).get(account_id, {})
+    return str(entry.get("terminal_key", ""))
 
 
 def read_account(
@@ -104,8 +121,7 @@ def read_account(
     try:
         return AccountEntry.model_validate(entry | {
             "account_id": account_id, "bridge_url": terminal["url"],
-            "bridge_dialect": terminal.get("dialect"),
-            "bridge_server_timezone": terminal.get("server_timezone"),
+            **{f"bridge_{key}": terminal.get(key) for key in _OF_A_TERMINAL},
         })  # fmt: skip
     except ValidationError as error:
         for each in error.errors():
