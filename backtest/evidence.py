@@ -92,7 +92,10 @@ def flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 def differences(
     evidence: Evidence, here: System, data_sha256: str | None = None
 ) -> tuple[Difference, ...]:
-    """Everything in which a system (and, where it is given, the data) is another one."""
+    """Everything in which a system (and, where it is given, the data) is another one.
+
+    A smaller `risk_percent` or `max_lot` is not another system: less risk needs no new evidence.
+    """
     of = evidence.system
     found = [Difference("symbol", of.symbol, here.symbol)] if of.symbol != here.symbol else []
     for what, theirs, ours in (
@@ -101,9 +104,9 @@ def differences(
         ("setting", of.settings, here.settings),
     ):
         for name in sorted(theirs.keys() | ours.keys()):
-            if theirs.get(name, _NONE) != ours.get(name, _NONE):
-                shown = _shown(theirs.get(name, _NONE)), _shown(ours.get(name, _NONE))
-                found.append(Difference(f"{what} {name}", *shown))
+            before, now = theirs.get(name, _NONE), ours.get(name, _NONE)
+            if before != now and not _less_risk(name, before, now):
+                found.append(Difference(f"{what} {name}", _shown(before), _shown(now)))
     if data_sha256 is not None and data_sha256 != evidence.data_sha256:
         found.append(Difference("data", _shown(evidence.data_sha256), _shown(data_sha256)))
     return tuple(found)
@@ -149,6 +152,11 @@ def read_evidence(path: Path) -> Evidence | None:
 
 _AGAIN = "make the evidence again from the backtest"
 _NONE = "nothing"
+_MAY_SHRINK = ("risk_percent", "max_lot")
+
+
+def _less_risk(setting: str, before: Any, now: Any) -> bool:
+    return setting in _MAY_SHRINK and _NONE not in (before, now) and bool(0 < now < before)
 
 
 def _as_dict(evidence: Evidence) -> dict[str, Any]:

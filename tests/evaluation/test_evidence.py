@@ -150,6 +150,16 @@ def test_another_system_is_named(evidence: Evidence, other: System, said: str) -
     assert "write its evidence" in answer.missing[0].proof
 
 
+@pytest.mark.parametrize("name", ["risk_percent", "max_lot"])
+def test_less_risk_needs_no_new_evidence(evidence: Evidence, name: str) -> None:
+    less = replace(HERE, settings=dict(HERE.settings) | {name: HERE.settings[name] / 2})
+    assert isinstance(require_evidence(AccountTradeMode.REAL, evidence, less, LIMITS), Go)
+    more = replace(HERE, settings=dict(HERE.settings) | {name: HERE.settings[name] * 1.01})
+    assert isinstance(require_evidence(AccountTradeMode.REAL, evidence, more, LIMITS), Refusal)
+    none = replace(HERE, settings={k: v for k, v in HERE.settings.items() if k != name})
+    assert [each.here for each in differences(evidence, none)] == ["nothing"]
+
+
 def test_other_data_is_named_where_the_data_is_there_to_compare(evidence: Evidence) -> None:
     assert differences(evidence, HERE, DATA) == ()
     (found,) = differences(evidence, HERE, "1" * 64)

@@ -122,6 +122,7 @@ def test_one_trial_is_no_choice_and_its_deflated_ratio_is_the_probabilistic_one(
     seen = Shape(0.1, 500)
     assert expected_best_sharpe(TrialSharpes(1, 1, math.nan), 500) == 0.0
     assert deflated_sharpe(seen, TrialSharpes(1, 0, math.nan)) == probabilistic_sharpe(seen)
+    assert deflated_sharpe(seen, TrialSharpes(2, 0, math.nan)) < probabilistic_sharpe(seen)
 
 
 def test_unknown_variance_of_trials_is_that_of_worthless_returns() -> None:
