@@ -7,8 +7,9 @@ whatever a person points at it.
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trading.journal import wall_ms
 from trading.pager import Pager
+from trading.state_folder import StateFolder
 
 FILE = "heartbeat.json"
 URL_VARIABLE = "NOVOSKY_HEARTBEAT_URL"
@@ -127,6 +129,29 @@ class Heartbeat:
             self._pager.page(f"the heartbeat cannot be written: {error}", key="heartbeat")
         else:
             self._pager.over("the heartbeat is written again", key="heartbeat")
+
+
+@contextmanager
+def start_told(folder: Path, redact: Callable[[str], str]) -> Iterator[None]:
+    """A start that fails leaves its reason in the heartbeat that an earlier run has left, unless
+    another daemon runs in the folder: an old `ended` would hide that nothing runs."""
+    try:
+        yield
+    except Exception as error:
+        last = _last_beat(folder)
+        if last is not None and not StateFolder.is_held(folder):
+            text = redact(f"{type(error).__name__}: {error}")
+            replace(last, phase="failed", written_ms=wall_ms(), pid=os.getpid(), text=text).write(
+                folder
+            )
+        raise
+
+
+def _last_beat(folder: Path) -> Beat | None:
+    try:
+        return Beat.read(folder)
+    except ValueError:
+        return None
 
 
 class UrlPulse:

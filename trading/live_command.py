@@ -15,6 +15,7 @@ from ml.hub.connect import open_hub
 from trading.account_terms import AccountLock, require_account, require_kind
 from trading.assemble import TIMEFRAME, assemble
 from trading.clock import StopFlag, WallClock
+from trading.heartbeat import start_told
 from trading.journal import Journal
 from trading.life import Life, pulse_of, redactor
 from trading.model import beside, learned_calendar, model_lines
@@ -24,6 +25,7 @@ from trading.open_channels import open_channels, reporter_over, telegram
 from trading.outside import news_lines, read_outside, with_feed
 from trading.paper_command import trade_of
 from trading.pins import Accepted
+from trading.redaction import Redactor
 from trading.schedule import RunLimits
 from trading.session import Session, reporter_of, stop_on_signals
 from trading.state_folder import LIVE_ACCOUNT, StateFolder
@@ -37,10 +39,15 @@ TOKEN_VARIABLE = "NOVOSKY_BRIDGE_TOKEN"
 
 def run_live(given: argparse.Namespace) -> int:
     """Trades until it is stopped. 0 after a clean stop."""
+    redact = redactor()
+    with start_told(given.state / state_name(given), redact):
+        return _trade(given, redact)
+
+
+def _trade(given: argparse.Namespace, redact: Redactor) -> int:
     from settings import SettingsFiles, load_settings
     from settings.reload import edited_of
 
-    redact = redactor()
     how = {"overrides": given.override, "account": given.account, "symbol": given.symbol}
     files = SettingsFiles.like(**how)
     settings = load_settings(**how)
