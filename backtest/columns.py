@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,14 @@ from numpy.typing import NDArray
 from market.bars import Bars, Float64s, Int64s
 from market.instrument import Instrument
 from ml.features.position import m1_features
+from trading.advice import NO_M1
 from trading.decision.gate import GateColumns
 from trading.decision.quantile import rolling_floor
 from trading.decision.records import Forecast, MarketView
 from trading.decision.settings import DecisionSettings, QuantileGate
 from trading.forecasts import ForecastColumns
 from trading.market_window import gate_means, regimes
+from trading.trade_state import TradeFacts
 from trading.views import market_view
 
 
@@ -66,6 +69,11 @@ class DecidedBars:
             bars = replace(bars, momentum_decay=self._feature("momentum_decay"))
         return bars
 
+    def worst_quotes(self, point: float) -> tuple[Float64s, Float64s]:
+        """(lowest bid, highest ask) inside each decided bar, in price units."""
+        bars = self.bars
+        return bars.low, bars.high + bars.spread_points * point
+
     def _feature(self, name: str) -> Float64s:
         names, features = self.forecasts.feature_names, self.forecasts.features
         if features is None or name not in names:
@@ -102,6 +110,32 @@ class DecidedBars:
             adx=self.adx,
             trending=self.trending,
         )
+
+
+class ModelColumns:
+    """What the models beside the signal model are asked with; made where one of them is."""
+
+    def __init__(self, bars: DecidedBars, instrument: Instrument) -> None:
+        self._bars, self._instrument = bars, instrument
+
+    @cached_property
+    def features(self) -> Float64s:
+        """The signal model's rows of the decided bars (n, k)."""
+        features = self._bars.forecasts.features
+        if features is None:
+            raise ValueError("backtest: forecasts with their features are needed for other models")
+        return features
+
+    @cached_property
+    def m1(self) -> Float64s:
+        """The M1 features of the decided bars (n, 5); neutral ones without M1 bars."""
+        m1 = self._bars.m1
+        return np.broadcast_to(NO_M1, (len(self._bars), len(NO_M1))) if m1 is None else m1
+
+    @cached_property
+    def facts(self) -> TradeFacts:
+        """Of open trades, by rows of the whole history."""
+        return TradeFacts(self._bars.history, self._instrument)
 
 
 class RowReader:

@@ -4,8 +4,9 @@ At each decided bar's close τ the terminal runs its events first, then the deci
 orders are sent: the rules of docs/architecture.md, "Paper over HTTP equals the backtest".
 
 Bars that the gate denies by stateless rules alone are not visited: nothing can be sent there,
-unless something is open that is managed, or that an account guard looks at. The canonical lines are
-made afterwards, by deciding every bar again. Positions open after the last decision stay open and
+unless something is open that is managed, or that an account guard looks at. Of such a trade only
+the closes at which something may act are visited (`quiet`). The canonical lines are made
+afterwards, by deciding every bar again. Positions open after the last decision stay open and
 are marked to market, as in paper.
 """
 
@@ -59,6 +60,11 @@ class BacktestRun:
         return [settle(of, trade_result(answer, of, at)) for of, answer, at in self._answers]
 
     @property
+    def answers(self) -> tuple[tuple[TradeRequest, SendResult, int], ...]:
+        """Each request, what the terminal answered, and when, in the order sent."""
+        return tuple(self._answers)
+
+    @property
     def initial_balance(self) -> float:
         return self.venue.terminal.initial_balance
 
@@ -83,11 +89,11 @@ class BacktestRun:
             traded, self.bars.bars, self.terms, initial_balance=self.initial_balance
         )
 
-    def lines(self) -> Iterator[str]:
-        """The canonical line of every decided bar, oldest first.
+    def decided(self) -> Iterator[tuple[int, DecisionInput, Decision]]:
+        """Every decided bar again, oldest first: its row, what it was decided on, and how.
 
-        Every bar is decided again, in a fresh account that gets the same orders. `RuntimeError`
-        if one then wants other orders than were sent.
+        In a fresh account that gets the same orders. `RuntimeError` if one then wants other orders
+        than were sent.
         """
         again = BacktestRun(self.bars, self.rules)
         for row in range(len(self.bars)):
@@ -97,7 +103,11 @@ class BacktestRun:
                 raise RuntimeError(
                     f"backtest: bar {now.market.open_ms} decided anew wants {requests}"
                 )
-            yield decision_line(now, decision)
+            yield row, now, decision
+
+    def lines(self) -> Iterator[str]:
+        """The canonical line of every decided bar, as `decided` comes by them."""
+        return (decision_line(now, decision) for _, now, decision in self.decided())
 
     def decide_at(self, row: int) -> tuple[DecisionInput, Decision]:
         """Moves to the close of a row and decides it."""
@@ -179,18 +189,22 @@ def _visit_entries(run: BacktestRun, candidates: list[int]) -> None:
 
 
 def _visit_watched(run: BacktestRun, candidates: list[int]) -> None:
-    """Rows where something may be opened, and every row that begins with something open."""
-    venue, last, row = run.venue, len(run.bars), -1
+    """Rows where something may be opened, and those at which an open trade is not quiet."""
+    venue, most = run.venue, run.rules.decision.max_open_positions
+    candidates = [*candidates, len(run.bars)]
+    row = 0
     while True:
-        row += 1
+        candidate = candidates[bisect_left(candidates, row)]
+        if venue.holds:
+            row = run.inputs.first_busy(row, candidate if venue.holds < most else candidates[-1])
+            if row < candidates[-1]:
+                venue.advance(run.inputs.close_ms(row))
         if not venue.holds:
-            place = bisect_left(candidates, row)
-            if place == len(candidates):
-                return
-            row = candidates[place]
-        if row == last:
+            row = candidates[bisect_left(candidates, row)]
+        if row >= candidates[-1]:
             return
         run.visit(row)
+        row += 1
 
 
 @contextmanager
@@ -218,6 +232,7 @@ def _opened(bars: DecidedBars, rules: Rules) -> Venue:
         start_ms=int(bars.history.open_ms[bars.first]),
         seed=rules.paper.seed,
         slippage_points=rules.paper.slippage_points,
+        slippage_table=rules.slippage,
         server_zone=rules.paper.server_timezone,
     )
     return Venue(terminal, symbol, rules.strategy_id)

@@ -1,27 +1,26 @@
 """Puts together what one decided row is decided on, as `trading.decision_inputs` does for a bar."""
 
-from functools import cached_property
-
 import numpy as np
 
-from backtest.columns import DecidedBars, RowReader
+from backtest.columns import DecidedBars, ModelColumns, RowReader
+from backtest.quiet import QuietCloses
 from backtest.rules import Rules
 from backtest.venue import Venue
 from market.bars import Float64s
 from market.sessions import Sessions
-from trading.advice import NO_ADVICE, NO_M1, Advice, Adviser, Close
+from trading.advice import NO_ADVICE, Advice, Adviser, Close
 from trading.day_book import DayBook
 from trading.decision.guards import worst_equity
 from trading.decision.records import AccountView, DecisionInput, GuardState, OpenTrade
 from trading.guarding import day_book_of
 from trading.releases import NO_NEWS, news_view
 from trading.trade_book import TradeBook
-from trading.trade_state import TradeFacts
 from trading.views import assemble
 
 
 class RowInputs:
-    """One run's inputs. Rows are asked for in rising order; at those passed over nothing was open.
+    """One run's inputs. Rows are asked for in rising order; at those passed over nothing was open,
+    or `first_busy` has taken them in.
 
     `watches`: whether rows with an open position must be asked for, because something manages it
     or an account guard counts what it is worth.
@@ -32,6 +31,7 @@ class RowInputs:
         self._rows = RowReader(bars)
         self._session_open = rules.instrument.sessions.are_open(bars.close_ms).tolist()
         self._day = day_book_of(venue.book, rules.decision)
+        self._columns = ModelColumns(bars, rules.instrument)
         self._adviser = Adviser(rules.models, rules.decision, bars.forecasts.feature_names)
         self._asks = self._adviser.manages or self._adviser.asks_entries
         self._profits = _Profits(venue.book)
@@ -39,10 +39,19 @@ class RowInputs:
         self._breaks = self._sessions_with_breaks()
         self._last_row = -1
         self.watches = self._adviser.manages or self._day is not None
+        self._quiet = QuietCloses(bars, self._columns, rules, venue, self._adviser, self._day)
 
     def close_ms(self, row: int) -> int:
         """The close of a decided row."""
         return self._rows.close_ms(row)
+
+    def first_busy(self, row: int, before: int) -> int:
+        """The first row from `row` on, at most `before`, that must be asked for while something is
+        open. Those before it are taken in."""
+        first = self._quiet.first_busy(row, before)
+        if first > row:
+            self._last_row = first - 1
+        return first
 
     def at(self, row: int, *, gate_open: bool) -> DecisionInput:
         """The snapshot at the close of a row, as the daemon would have read it."""
@@ -94,23 +103,12 @@ class RowInputs:
         self, row: int, close_ms: int, account: AccountView, mine: tuple[OpenTrade, ...], *,
         gate_open: bool,
     ) -> Advice:  # fmt: skip
-        bars = self._bars
+        columns = self._columns
         at = Close(
-            close_ms, self._features[row], NO_M1 if bars.m1 is None else bars.m1[row],
-            self._facts, bars.first + row, account, self._profits.now(),
+            close_ms, columns.features[row], columns.m1[row], columns.facts,
+            self._bars.first + row, account, self._profits.now(),
         )  # fmt: skip
         return self._adviser.advise(at, mine, self._venue.book, gate_open=gate_open)
-
-    @cached_property
-    def _features(self) -> Float64s:
-        features = self._bars.forecasts.features
-        if features is None:
-            raise ValueError("backtest: forecasts with their features are needed for other models")
-        return features
-
-    @cached_property
-    def _facts(self) -> TradeFacts:
-        return TradeFacts(self._bars.history, self._rules.instrument)
 
 
 class _Profits:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from broker.contract import retcodes
 from broker.contract.constants import OrderType, TradeAction
 from broker.contract.messages import Deal, OrderRequest, SymbolSpec, TradeResult
@@ -9,6 +11,7 @@ from broker.simulator import records
 from broker.simulator.feed import QuoteTicks
 from broker.simulator.records import SendResult
 from broker.simulator.terminal import SimulatedTerminal
+from market.bars import Float64s, Int64s
 from market.instrument import Instrument
 from trading.decision.records import AccountView, InstrumentView, OpenTrade, Quote, Side
 from trading.execution.intents import LevelsRequest, TradeRequest
@@ -31,10 +34,11 @@ class Venue:
         self.symbol = symbol
         self.reasons: dict[int, str] = {}
         self.book = TradeBook(strategy_id, reason_of=self.reason_of)
-        self.spec = symbol_spec(terminal.instruments[symbol])
+        self.instrument = terminal.instruments[symbol]
+        self.spec = symbol_spec(self.instrument)
         account = terminal.account()
         self._leverage = account.leverage
-        self._commission_per_lot = terminal.instruments[symbol].commission_per_lot
+        self._commission_per_lot = self.instrument.commission_per_lot
         self.advance = terminal.advance
         self._positions = terminal.book.positions
         self._price, self._lots = terminal.units[symbol].price, terminal.units[symbol].lots
@@ -69,6 +73,24 @@ class Venue:
             self.spec, now, self._leverage, commission_per_lot=self._commission_per_lot
         )
         return now, self._account(floating), mine, terms
+
+    def trades(self) -> tuple[OpenTrade, ...]:
+        """Our open trades at the quote in force."""
+        ticks = self.terminal.quote_ticks(self.symbol)
+        return self._open_trades(ticks)[0] if ticks is not None else ()
+
+    def quotes_at_closes(self, first: int, last: int) -> tuple[Int64s, Int64s]:
+        """(bids, asks) in ticks at the closes of the history's rows `first` … `last` − 1."""
+        bids, asks = self.terminal.feeds[self.symbol].quotes_at_closes()
+        return bids[first:last], asks[first:last]
+
+    def worth_at(self, prices: Sequence[int]) -> tuple[Float64s, Float64s]:
+        """(equity, profit) in deposit currency if the only position left at one of these prices,
+        in ticks, with balance and swap of now."""
+        (position,) = self._positions.values()
+        book, scale = self.terminal.book, self.terminal.scale
+        profits = np.array([book.profit_at(position, price) for price in prices], dtype=np.int64)
+        return (book.ledger.balance + position.swap + profits) / scale, profits / scale
 
     def _open_trades(self, ticks: QuoteTicks) -> tuple[tuple[OpenTrade, ...], int]:
         """`views.open_trades` of the terminal's positions, from its records; and what all of its

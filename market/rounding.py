@@ -35,6 +35,12 @@ def tick_price(ticks: int, tick_size: float) -> float:
     return ticks * numerator / denominator
 
 
+def tick_prices(ticks: NDArray[np.int64], tick_size: float) -> NDArray[np.float64]:
+    """`tick_price` of a column, bit for bit: below 2^53 the division rounds once here too."""
+    numerator, denominator = _ratio(tick_size)
+    return ticks * numerator / denominator
+
+
 def grid_prices(prices: NDArray[np.float64], tick_size: float) -> NDArray[np.float64]:
     """Each price moved to the float64 nearest to k · tick; same bits as `tick_price`.
 

@@ -16,7 +16,14 @@ import numpy as np
 
 from market.bars import Float64s
 from market.quick import quick
-from ml.features.position import M1_NAMES, M1_NEUTRAL, STATE_NAMES, position_state
+from ml.features.position import (
+    M1_NAMES,
+    M1_NEUTRAL,
+    STATE_NAMES,
+    position_state,
+    position_states,
+)
+from trading.decision.exits import ADD, EXIT
 from trading.decision.records import (
     AccountView,
     ExitForecast,
@@ -29,7 +36,7 @@ from trading.errors import DaemonError
 from trading.forecasts import Predicted
 from trading.risk_state import risk_inputs
 from trading.trade_book import TradeBook
-from trading.trade_state import TradeFacts, held_trades
+from trading.trade_state import HeldColumns, TradeFacts, held_trades
 
 NO_M1: Float64s = np.array(M1_NEUTRAL)
 _OF_RISK = ("volatility_20", "atr_14")
@@ -152,6 +159,21 @@ class Adviser:
             return Advice(held) if held else NO_ADVICE
         return Advice(held, self._stop_forecast(now), self._multiplier(now))
 
+    def exit_chances(
+        self, trade: OpenTrade, held: HeldColumns, features: Float64s, m1: Float64s
+    ) -> tuple[Float64s, Float64s]:
+        """The probabilities of EXIT and of ADD at several closes of one trade; NaN where the
+        model is not asked. `features` and `m1`: rows of the same closes."""
+        p_exit, p_add = np.full((2, len(features)), math.nan)
+        if self._exits is None or held.bars_held[-1] < self._min_bars:
+            return p_exit, p_add
+        rows = exit_rows(trade, held, features, m1)
+        asked = np.isfinite(rows).all(axis=1) & (held.bars_held >= self._min_bars)
+        if asked.any():
+            said = self._exits.predict(rows[asked]).probabilities
+            p_exit[asked], p_add[asked] = said[:, EXIT], said[:, ADD]
+        return p_exit, p_add
+
     def _asked(self, held: HeldTrade, trade: OpenTrade, now: Close) -> HeldTrade:
         if self._exits is None or held.bars_held < self._min_bars:
             return held
@@ -193,6 +215,16 @@ def exit_row(held: HeldTrade, trade: OpenTrade, now: Close) -> Float64s:
         held.best_price, held.atr_entry,
     )  # fmt: skip
     return np.concatenate([now.features, state, now.m1])
+
+
+def exit_rows(trade: OpenTrade, held: HeldColumns, features: Float64s, m1: Float64s) -> Float64s:
+    """`exit_row` of several closes, (n, k)."""
+    count = len(features)
+    state = position_states(
+        np.full(count, int(trade.side)), np.full(count, trade.price_open), held.bars_held,
+        held.exit_price, held.best_price, np.full(count, held.atr_entry),
+    )  # fmt: skip
+    return np.hstack([features, state, m1])
 
 
 def _places(names: Sequence[str], wanted: Sequence[str], setting: str) -> tuple[int, ...]:

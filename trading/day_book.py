@@ -82,6 +82,11 @@ class DayBook:
         """The close of the last state; None before the first."""
         return self._known_ms
 
+    @property
+    def until_ms(self) -> int:
+        """Before this instant no period of the last state ends; 0 before the first."""
+        return self._until_ms
+
     def begins_ms(self, now_ms: int) -> int:
         """When the longest of the periods that hold an instant began."""
         periods = (self._days, self._weeks, self._prop_days)

@@ -1,6 +1,7 @@
 """Local days and ISO weeks as instants, right over every change of the clocks. Pure."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 
@@ -27,10 +28,12 @@ class LocalPeriods:
         return self._end_ms
 
     def _bounds(self, at_ms: int) -> tuple[int, int]:
-        day = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone).date()
-        first = day - timedelta(days=day.weekday() if self._days == 7 else 0)
-        start, end = (
-            datetime.combine(each, time(), self._zone)
-            for each in (first, first + timedelta(days=self._days))
-        )
-        return round(start.timestamp() * 1000), round(end.timestamp() * 1000)
+        day = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone).toordinal()
+        first = day - (day - 1) % 7 if self._days == 7 else day  # ordinal 1 was a Monday
+        return _midnight_ms(self._zone, first), _midnight_ms(self._zone, first + self._days)
+
+
+@lru_cache(maxsize=4096)
+def _midnight_ms(zone: ZoneInfo, day: int) -> int:
+    """The first instant of an ordinal day."""
+    return round(datetime.combine(date.fromordinal(day), time(), zone).timestamp() * 1000)

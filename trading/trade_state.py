@@ -6,14 +6,15 @@ Nothing is remembered between closes, so a restarted daemon and a backtest say t
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from market.bars import Bars
+from market.bars import Bars, Float64s, Int64s
 from market.fills import ticks
 from market.indicators import atr
 from market.instrument import Instrument
-from market.rounding import tick_price
+from market.rounding import tick_price, tick_prices
 from trading.decision.records import HeldTrade, OpenTrade
 from trading.trade_book import TradeBook
 
@@ -23,6 +24,16 @@ HELD_LOOKBACK_MS = 40 * 86_400_000
 
 
 ATR_PERIOD = 14
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldColumns:
+    """One trade at several closes: columns of equal length, and the ATR of its decided bar."""
+
+    bars_held: Int64s
+    best_price: Float64s
+    exit_price: Float64s
+    atr_entry: float
 
 
 class TradeFacts:
@@ -50,6 +61,21 @@ class TradeFacts:
             trade.position_id, row - decided, self._best_price(trade, decided, row),
             self._atr[decided] if decided >= 0 else math.nan, entry_volume_lots,
         )  # fmt: skip
+
+    def held_columns(self, trade: OpenTrade, rows: range) -> "HeldColumns":
+        """`held` and `exit_price` at the closes of `rows`, all of them after the decided bar."""
+        decided = self.decided_row(trade.opened_ms, rows.start)
+        best, price = self._lowest_ask, self._ask
+        if trade.side > 0:
+            best, price = self._highest_bid, self._bid
+        better = np.maximum if trade.side > 0 else np.minimum
+        so_far = better.accumulate(best[decided + 1 : rows.stop])[rows.start - decided - 1 :]
+        return HeldColumns(
+            np.arange(rows.start, rows.stop) - decided,
+            tick_prices(so_far, self._tick),
+            tick_prices(np.asarray(price[rows.start : rows.stop]), self._tick),
+            self._atr[decided] if decided >= 0 else math.nan,
+        )
 
     def exit_price(self, trade: OpenTrade, row: int) -> float:
         """Where the trade could leave at the close of `row`."""

@@ -35,13 +35,13 @@ class Events:
         """All events in (now, to]."""
         book = self._book
         while book.positions or book.orders:
-            instant_ms = self._next_ms(now_ms, to_ms)
+            instant_ms = self.next_ms(now_ms, to_ms)
             if instant_ms > to_ms:
                 return
             self._at(instant_ms)
             now_ms = instant_ms
 
-    def _next_ms(self, now_ms: int, to_ms: int) -> int:
+    def next_ms(self, now_ms: int, to_ms: int) -> int:
         """The first instant after now at which something can happen."""
         book = self._book
         first = self._rollovers.next_ms(now_ms)

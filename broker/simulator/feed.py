@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from market.bars import Bars
+from market.bars import Bars, Int64s
 from market.fills import NO_EXIT, STOP, first_exit, ticks
 from market.instrument import Instrument
 
@@ -89,6 +89,15 @@ class Feed:
         if instant_ms != self._quote_at_ms:
             self._quote_at_ms, self._quote = instant_ms, self._quote_at(instant_ms)
         return self._quote
+
+    def quotes_at_closes(self) -> tuple[Int64s, Int64s]:
+        """(bids, asks) of `quote` at each bar's close, in ticks."""
+        open_ms, closes = np.asarray(self.open_ms), np.asarray(self.close)
+        opens, _, _, spread = self.arrays
+        bids = closes.copy()
+        goes_on = np.flatnonzero(open_ms[1:] == open_ms[:-1] + self.step_ms)
+        bids[goes_on] = opens[goes_on + 1]
+        return bids, bids + spread
 
     def close_quote(self, row: int) -> QuoteTicks:
         """The quote at the end of a row's interior."""

@@ -45,8 +45,9 @@ class SimulatedTerminal:
 
     `instruments` are those of a dollar account; on a cent account they are converted by
     `account.units_per_base`. `start_ms`: the first instant, with all bars that closed before it
-    as history. `slippage_points`: market orders slip by up to so much either way. `faults`: what
-    goes wrong in its market. `minutes`: M1 bars that can be read; nothing else looks at them.
+    as history. `slippage_points`: market orders slip by up to so much either way;
+    `slippage_table`: by one of these points instead, + is worse. `faults`: what goes wrong in its
+    market. `minutes`: M1 bars that can be read; nothing else looks at them.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class SimulatedTerminal:
         start_ms: int,
         seed: int,
         slippage_points: int = 0,
+        slippage_table: tuple[int, ...] = (),
         server_zone: str = "UTC",
         faults: FaultPlan | None = None,
         minutes: Mapping[str, Bars] | None = None,
@@ -72,6 +74,7 @@ class SimulatedTerminal:
         self.minutes = dict(minutes or {})
         self._start_ms, self._now_ms = start_ms, start_ms
         self._seed, self._slippage_points = seed, slippage_points
+        self._slippage_table = slippage_table
         self.scale: int = 10**account.currency_digits
         self.feeds = {s: Feed(b, self.instruments[s]) for s, b in bars.items()}
         self.units = {
@@ -148,6 +151,13 @@ class SimulatedTerminal:
             self._events.run(self._now_ms, to_ms)
         self._now_ms = to_ms
 
+    def next_event_ms(self, to_ms: int) -> int:
+        """The first instant after now at which the market could do something to the account; one
+        after `to_ms` where nothing does up to there. Faults of the market are not in it."""
+        if not (self.book.positions or self.book.orders):
+            return to_ms + 1
+        return self._events.next_ms(self._now_ms, to_ms)
+
     def with_faults(self, plan: FaultPlan) -> MarketFaults:
         """The market faults of a plan on this terminal; a terminal has one plan for its life."""
         if self.faults is None:
@@ -184,10 +194,14 @@ class SimulatedTerminal:
             self.units[symbol], self.desk = there, desk
 
     def _new_desk(self) -> TradingDesk:
-        given = {"seed": self._seed, "slippage_points": self._slippage_points}
+        seed, points, table = self._seed, self._slippage_points, self._slippage_table
         if isinstance(self.book, NettingBook):
-            return NettingDesk(self.book, self._rollovers, **given)
-        return TradingDesk(self.book, self._rollovers, **given)
+            return NettingDesk(
+                self.book, self._rollovers, seed=seed, slippage_points=points, slippage_table=table
+            )
+        return TradingDesk(
+            self.book, self._rollovers, seed=seed, slippage_points=points, slippage_table=table
+        )
 
     def quote_ticks(self, symbol: str) -> QuoteTicks | None:
         """The quote in force in ticks; None before the first bar."""
@@ -269,6 +283,8 @@ class SimulatedTerminal:
         rest = (asdict(self.account_terms), self._start_ms, self._seed, self._slippage_points,
                 self.server_clock.zone)  # fmt: skip
         digest.update(repr(rest).encode())
+        if self._slippage_table:
+            digest.update(repr(self._slippage_table).encode())
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:

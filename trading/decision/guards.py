@@ -3,9 +3,21 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from trading.decision.records import ClosedTrade, DayState, DecisionInput, OpenTrade, Side
+from market.bars import Float64s
+from market.instrument import Instrument
+from trading.decision.records import (
+    ClosedTrade,
+    DayState,
+    DecisionInput,
+    InstrumentView,
+    OpenTrade,
+    Side,
+)
+
+Price = TypeVar("Price", float, Float64s)
 
 
 def consecutive_losses(closed_trades: Sequence[ClosedTrade], *, now_ms: int, day_zone: str) -> int:
@@ -33,9 +45,20 @@ def worst_equity(now: DecisionInput) -> float:
     above the snapshot's equity. Trades that ended inside the bar are in the balance already.
     """
     equity, change = now.account.equity, 0.0
-    for trade in now.open_trades:
-        change += _at_worst(trade, now) - trade.profit
+    if now.open_trades:
+        market = now.market
+        highest_ask = market.high + market.spread_points * now.instrument.point
+        for trade in now.open_trades:
+            change += worth_at(trade, market.low, highest_ask, now.instrument) - trade.profit
     return equity + change if change < 0 else equity
+
+
+def worth_at(
+    trade: OpenTrade, bid: Price, ask: Price, instrument: InstrumentView | Instrument
+) -> Price:
+    """A trade's profit at a quote, or at the quotes of columns; deposit currency, without costs."""
+    way = bid - trade.price_open if trade.side is Side.BUY else trade.price_open - ask
+    return way / instrument.tick_size * instrument.tick_value * trade.volume_lots
 
 
 def lowest_equity(now: DecisionInput, day: DayState, worst: float) -> float:
@@ -45,15 +68,6 @@ def lowest_equity(now: DecisionInput, day: DayState, worst: float) -> float:
     """
     low = now.account.equity if now.market.close_ms <= day.start_ms else worst
     return low if day.low_equity != day.low_equity else min(day.low_equity, low)
-
-
-def _at_worst(trade: OpenTrade, now: DecisionInput) -> float:
-    market, instrument = now.market, now.instrument
-    if trade.side is Side.BUY:
-        way = market.low - trade.price_open
-    else:
-        way = trade.price_open - (market.high + market.spread_points * instrument.point)
-    return way / instrument.tick_size * instrument.tick_value * trade.volume_lots
 
 
 def local_midnight_ms(now_ms: int, zone: str) -> int:

@@ -1,6 +1,7 @@
 """A prop firm's limits while we trade: stop early, close early, and never risk a breach."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 from market.quick import quick
 from trading.decision.guards import local_midnight_ms, lowest_equity, worst_equity
@@ -14,7 +15,7 @@ _MINUTE_MS = 60_000
 # How long before the firm's midnight the next day's floor holds too: the reference jumps to the
 # balance then, and a floating loss that was legal before is a breach. A market that closes for the
 # weekend does so up to three hours before midnight in Prague.
-_BEFORE_MIDNIGHT_MS = 180 * _MINUTE_MS
+BEFORE_MIDNIGHT_MS = 180 * _MINUTE_MS
 
 
 @quick
@@ -46,11 +47,11 @@ def standings(now: DecisionInput, settings: DecisionSettings) -> tuple[Standing,
     state = _state(now, profile)
     today = _standing(profile, state, lowest_equity(now, state.day, worst_equity(now)))
     at_ms = now.market.close_ms
-    midnight_ms = local_midnight_ms(at_ms + _BEFORE_MIDNIGHT_MS, profile.zone)
+    midnight_ms = local_midnight_ms(at_ms + BEFORE_MIDNIGHT_MS, profile.zone)
     if midnight_ms <= at_ms:
         return (today,)
-    tomorrow = _tomorrow(now, state, midnight_ms)
-    return today, _standing(profile, tomorrow, now.account.equity)
+    after = tomorrow(state, midnight_ms, now.account.balance, now.account.equity)
+    return today, _standing(profile, after, now.account.equity)
 
 
 def _standing(profile: PropProfile, state: PropState, low_equity: float) -> Standing:
@@ -58,14 +59,13 @@ def _standing(profile: PropProfile, state: PropState, low_equity: float) -> Stan
     return Standing(limit, floor, daily_allowance(profile.daily, state), low_equity)
 
 
-def _tomorrow(now: DecisionInput, state: PropState, midnight_ms: int) -> PropState:
-    """The state that midnight would freeze if nothing moved until then."""
-    balance = now.account.balance
-    return replace(
-        state,
-        day=DayState(midnight_ms, balance, now.account.equity),
-        highest_midnight_balance=max(state.highest_midnight_balance, balance),
-    )
+def tomorrow(state: PropState, midnight_ms: int, balance: float, equity: float) -> PropState:
+    """The state that midnight would freeze if balance and equity stayed until then."""
+    return PropState(
+        DayState(midnight_ms, balance, equity), state.initial_balance,
+        max(state.highest_midnight_balance, balance), state.days_traded, state.best_day_profit,
+        state.total_profit,
+    )  # fmt: skip
 
 
 def denials(now: DecisionInput, settings: DecisionSettings) -> tuple[Denial, ...]:
@@ -115,6 +115,15 @@ def must_be_flat(now: DecisionInput, settings: DecisionSettings) -> str:
     if rule is not None and minutes is not None and minutes <= rule.flat_minutes:
         return "prop_break"
     return ""
+
+
+def flat_line(state: PropState, settings: DecisionSettings) -> float:
+    """The lowest equity of the day at or below which `must_be_flat`, breaks aside; −inf where no
+    profile is set. `BEFORE_MIDNIGHT_MS` before midnight that of `tomorrow` counts too."""
+    profile = settings.prop_rules
+    if profile is None:
+        return -math.inf
+    return _standing(profile, state, math.nan).reached(settings.prop.flatten_share)
 
 
 def pre_trade(
