@@ -12,7 +12,8 @@ from trading.releases import NO_CALENDAR, CalendarSource
 @dataclass(frozen=True, slots=True, eq=False)
 class Rules:
     """`models`: those beside the signal model, whose answers the decided bars hold already.
-    `news`: the calendar that the rules look at."""
+    `news`: the calendar that the rules look at. `slippage`: points that fills are drawn from, + is
+    worse; empty where `paper.slippage_points` holds."""
 
     instrument: Instrument
     decision: DecisionSettings
@@ -22,3 +23,4 @@ class Rules:
     magic_bits: int = 48
     models: BesideModels = NO_MODELS
     news: CalendarSource = NO_CALENDAR
+    slippage: tuple[int, ...] = ()

@@ -99,6 +99,10 @@ class IntentReads:
         )
         return tuple(at_ms for (at_ms,) in rows)
 
+    def orders_of(self, symbol: str) -> tuple[JournalledIntent, ...]:
+        """Every order of a symbol, oldest first."""
+        return self._intents(f"WHERE symbol = ? AND {_ORDERS} ORDER BY rowid", symbol)
+
     def intents_of_bar(self, bar_open_ms: int) -> list[tuple[OrderRequest, IntentState]]:
         """The orders of one bar and their present states."""
         found = self._intents(f"WHERE bar_open_ms = ? AND {_ORDERS} ORDER BY rowid", bar_open_ms)

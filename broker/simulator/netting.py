@@ -15,9 +15,13 @@ class NettingDesk(TradingDesk):
     """`TradingDesk` on a `NettingBook`. A request that names its position closes (part of) it."""
 
     def __init__(
-        self, book: NettingBook, rollovers: Rollovers, *, seed: int, slippage_points: int
-    ) -> None:
-        super().__init__(book, rollovers, seed=seed, slippage_points=slippage_points)
+        self, book: NettingBook, rollovers: Rollovers, *, seed: int, slippage_points: int,
+        slippage_table: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
+        super().__init__(
+            book, rollovers, seed=seed, slippage_points=slippage_points,
+            slippage_table=slippage_table,
+        )  # fmt: skip
         self._netted = book
 
     def send(self, request: TradeRequest, now_ms: int) -> SendResult:

@@ -63,8 +63,9 @@ class TradingDesk:
     """
 
     def __init__(
-        self, book: Book, rollovers: Rollovers, *, seed: int, slippage_points: int
-    ) -> None:
+        self, book: Book, rollovers: Rollovers, *, seed: int, slippage_points: int,
+        slippage_table: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
         self._book, self._rollovers = book, rollovers
         self._seed = seed
         self._most_slip = {
@@ -72,6 +73,11 @@ class TradingDesk:
             if units.instrument.execution is Execution.MARKET
             else 0
             for symbol, units in book.units.items()
+        }
+        self._slips = {
+            symbol: tuple([round(units.points_in_ticks(points)) for points in slippage_table])
+            for symbol, units in book.units.items()
+            if units.instrument.execution is Execution.MARKET
         }
         self._entry_checks = {s: check.entry_checks(u, book.terms) for s, u in book.units.items()}
         self.requests = 0
@@ -223,12 +229,19 @@ class TradingDesk:
         return attempt
 
     def _slippage(self, attempt: Attempt, *key: object) -> int:
-        """Ticks added to a fill: uniform in ± `slippage_points`, market execution only (B2).
+        """Ticks added to a fill: uniform in ± `slippage_points`, market execution only (B2); or
+        one of `slippage_table`, points of which those above 0 are worse for the trader.
 
         Keyed by what the request is and the bar it falls in, so a repeated request slips alike.
         """
         symbol = attempt.units.instrument.symbol
         most = self._most_slip[symbol]
+        if table := self._slips.get(symbol):
+            drawn = draw_between(
+                0, len(table) - 1, self._seed, "slippage", symbol, attempt.quote.time_ms,
+                attempt.side, *key,
+            )  # fmt: skip
+            return attempt.side * table[drawn]
         if most == 0:
             return 0
         return draw_between(
