@@ -1,6 +1,6 @@
 """What a person sees of a run: figures, months and denials as rows of text.
 
-`table` prints them in a terminal; `html` puts them into a page with charts.
+`console` prints them in a terminal; `html` puts them into a page with charts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from market.bars import Float64s
 from trading.decision.records import ClosedTrade, InstrumentView
@@ -103,17 +101,6 @@ def figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def table(
-    console: Console, title: str, summary: Mapping[str, Any], per_month: Sequence[Month]
-) -> None:
-    """Prints the run: figures, months, denials, then warnings and alarms."""
-    console.print(_table(title, ("", ""), figures(summary)))
-    console.print(_table("Months (UTC)", MONTH_HEAD, map(month_row, per_month)))
-    console.print(_table("Denied, in bars", ("rule", "bars"), denial_rows(summary)))
-    for line in (*summary.get("warnings", ()), *summary["alarms"]):
-        console.print(f"! {line}", style="bold red", markup=False, highlight=False)
-
-
 MONTH_HEAD = ("month", "trades", "won", "net profit", "return")
 
 
@@ -127,15 +114,6 @@ def denial_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(rule, bars), the commonest first."""
     counts = sorted(summary["denials"].items(), key=lambda each: (-each[1], each[0]))
     return [(rule, f"{count:,}") for rule, count in counts]
-
-
-def _table(title: str, head: Sequence[str], rows: Any) -> Table:
-    made = Table(title=title, title_justify="left", show_header=any(head))
-    for place, name in enumerate(head):
-        made.add_column(name, justify="right" if place else "left")
-    for row in rows:
-        made.add_row(*row)
-    return made
 
 
 def _month(instant_ms: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from backtest.band_histories import histories
 from backtest.forecast_band import (
     WEEK_MS,
     BackToPaper,
@@ -143,6 +144,10 @@ def test_after_the_last_week_only_the_latest_weeks_are_judged(band: ForecastBand
     assert isinstance(watched(band, [old], 3), BackToPaper)
     half = [make_closed_trade(t.closed_ms, t.net_profit / 2) for t in recent]
     assert watched(band, [old, *half], 56) == Inside()
+    deep = 1.5 * band.paper[-1].drawdown_high * BALANCE / 2  # of what the old loss has left
+    sunk = watched(band, [old, make_closed_trade(40 * WEEK_MS, -deep)], 56)
+    assert isinstance(sunk, BackToPaper)
+    assert any(text.startswith("drawdown") for text in sunk.reasons)
 
 
 def test_weeks_that_are_not_whole_are_judged_by_their_drawdown_alone(band: ForecastBand) -> None:
@@ -162,3 +167,13 @@ def test_returns_are_on_the_balance_before_each_trade_in_order_of_closing() -> N
     closed, returns = closed_returns(trades, BALANCE)
     assert closed.tolist() == [10, 20]
     assert returns.tolist() == pytest.approx([0.1, -0.01])
+
+
+def test_histories_spread_as_two_samples_of_one_truth_do() -> None:
+    """A total over m weeks, forecast from n others: variance m · σ² · (1 + m/n)."""
+    rng = np.random.default_rng(6)
+    per_week, returns = rng.poisson(6, 40), rng.normal(0, RISK, 240)
+    drawn = histories(per_week, returns, weeks=26, replicates=4000, seed=1)
+    expected = 26 * per_week.var() * (1 + 26 / 40)
+    assert drawn.trades[:, -1].var() == pytest.approx(expected, rel=0.1)
+    assert drawn.trades[:, -1].mean() == pytest.approx(26 * per_week.mean(), rel=0.01)
