@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from trading.doctor.rounds import Premises, looks
 from trading.doctor.storage import known
 from trading.live_command import bridge_token, state_name
 from trading.outside import read_outside
+from trading.redaction import Redactor, known_secrets
 from trading.secrets import secret
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ def run_doctor(given: argparse.Namespace) -> int:
         return _without_settings(error, as_json=given.json)
     state = given.state / state_name(given)
     bedside = Bedside(_patient(settings, state))
-    checks = examine(looks(bedside, _premises(settings, state, _paths(given, settings))))
+    made = examine(looks(bedside, _premises(settings, state, _paths(given, settings))))
+    redact = Redactor(known_secrets())
+    checks = tuple(replace(e, shown=redact(e.shown), fix=redact(e.fix)) for e in made)
     bedside.patient.broker.close()
     if given.json:
         print(json_of(checks))

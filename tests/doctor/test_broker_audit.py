@@ -105,7 +105,15 @@ def test_wide_spread_matters(ward: Ward, audited: Audited) -> None:
     assert (code, rows["spread now"]["verdict"]) == (1, "matters")
 
 
-def test_commission_comes_from_own_deals(ward: Ward, audited: Audited) -> None:
+@pytest.mark.parametrize(
+    ("commission", "said", "verdict"),
+    [(0.0, "0.00 USD a lot and side, 1 deals", "same"), (7.0, "7.00 USD a lot", "matters")],
+    ids=["as reckoned with", "dearer"],
+)
+def test_commission_comes_from_own_deals(
+    admit: Callable[..., Ward], audited: Audited, commission: float, said: str, verdict: str
+) -> None:
+    ward = admit(commission_per_lot=commission)
     request = OrderRequest(
         symbol="BTCUSD", type=OrderType.BUY, volume=0.1, client_id="one", comment=comment_of("one"),
         magic=magic_of(7719, "one"), type_filling=Filling.IOC,
@@ -114,7 +122,8 @@ def test_commission_comes_from_own_deals(ward: Ward, audited: Audited) -> None:
     assert broker.send(request).outcome == "filled"
     broker.close()
     _, rows = audited(ward)
-    assert rows["commission"]["here"] == "0.00 USD a lot and side, 1 deals"
+    assert said in rows["commission"]["here"]
+    assert rows["commission"]["verdict"] == verdict
 
 
 def test_cent_account_is_compared_in_its_own_unit(

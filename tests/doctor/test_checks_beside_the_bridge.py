@@ -89,6 +89,7 @@ def test_telegram_that_is_away_fails_without_its_token_in_the_text(
 ) -> None:
     from trading.cli import main
 
+    monkeypatch.setenv("COLUMNS", "1000")
     telegram(ward, "http://127.0.0.1:9", monkeypatch)
     assert main(ward.command()) == 1
     said = capsys.readouterr()

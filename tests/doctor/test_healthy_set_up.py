@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.doctor.ward import Ward
+from tests.doctor.ward import TOKEN, Ward
 from trading.cli import main
 from trading.doctor.catalogue import ALL
 
@@ -98,3 +98,16 @@ def test_several_faults_are_all_found(ward: Ward) -> None:
         "signal model",
         "secrets",
     }
+
+
+def test_no_secret_is_shown(
+    ward: Ward, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    ward.url = "http://somebody:a-password-in-an-address@127.0.0.1:9"
+    assert main(ward.command()) == 1
+    assert main(ward.command("--json")) == 1
+    said = "".join(capsys.readouterr())
+    assert "127.0.0.1:9" in said
+    assert "a-password-in-an-address" not in said
+    assert TOKEN not in said

@@ -100,11 +100,17 @@ def make_project(folder: Path) -> Path:
 
 @contextmanager
 def bridge(
-    *, symbol: str = "BTCUSD", dialect: str = "native", tokens: Tokens = _OWN, **terms: Any
+    *,
+    symbol: str = "BTCUSD",
+    dialect: str = "native",
+    tokens: Tokens = _OWN,
+    commission_per_lot: float = 0.0,
+    **terms: Any,
 ) -> Iterator[tuple[str, SimulatedTerminal, FaultPlan]]:
     """A bridge that calls itself live, at an instant that stands still."""
+    traded = replace(BTC, symbol=symbol, commission_per_lot=commission_per_lot)
     terminal = SimulatedTerminal(
-        bars={symbol: bars_until_now(symbol)}, instruments={symbol: replace(BTC, symbol=symbol)},
+        bars={symbol: bars_until_now(symbol)}, instruments={symbol: traded},
         account=AccountTerms(**({"balance": 10_000.0} | terms)), start_ms=NOW_MS, seed=7,
     )  # fmt: skip
     plan = FaultPlan()

@@ -213,6 +213,12 @@ def test_every_profile_sets_the_same_keys_and_balanced_is_what_is_shipped(
     assert risks == sorted(risks, key=float)  # type: ignore[arg-type]
 
 
+def test_page_has_every_key_of_a_profile() -> None:
+    page = (ROOT / "docs" / "onboarding.md").read_text(encoding="utf-8")
+    for profile in read_risk_profiles(ROOT).values():
+        assert [key for key in profile.sets if f"`{key}`" not in page] == []
+
+
 def test_write_that_fails_in_the_middle_leaves_the_file_whole(
     wizard: Any, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
