@@ -2,13 +2,23 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from backtest.gate_settings import GoLiveSettings
 from backtest.gates import Verdict
-from backtest.planted import DAYS, PLANTED, TRADES, Planted, error_rates, good, lucky
+from backtest.planted import (
+    DAYS,
+    PLANTED,
+    TRADES,
+    Planted,
+    error_rates,
+    good,
+    lucky,
+    planted_verdict,
+)
 from backtest.statistics import deflated_sharpe, profit_factor_p5, shape_of
 
 SETTINGS = GoLiveSettings()
@@ -45,6 +55,12 @@ def test_luck_passes_every_criterion_that_does_not_count_the_trials() -> None:
     alone = type(found.trials)(1, 1, math.nan)
     assert deflated_sharpe(shape, alone) > 0.99
     assert deflated_sharpe(shape, found.trials) < 0.95
+
+
+def test_count_of_trials_catches_luck_where_the_sweep_is_not_there_to_judge() -> None:
+    for seed in range(5):
+        alone = replace(lucky(seed), sweep=None)
+        assert planted_verdict(alone, SETTINGS, seed=seed) is Verdict.NOT_PROVEN
 
 
 def test_good_one_wins_60_percent_at_1_to_1() -> None:
