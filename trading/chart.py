@@ -83,9 +83,11 @@ async def drawn(chart: Chart) -> bytes:
         async with asyncio.timeout(_PATIENCE_S):
             picture, said = await process.communicate(asked)
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise ChartError(f"no picture after {_PATIENCE_S:g} s") from None
+    finally:
+        if process.returncode is None:  # too slow, or the daemon stops meanwhile
+            process.kill()
+            await process.communicate()
     if process.returncode != 0:
         raise ChartError(f"no picture: {said.decode(errors='replace').strip()[-200:]}")
     return picture

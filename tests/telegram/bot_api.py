@@ -46,6 +46,7 @@ class BotApi:
     slow_downs: list[int] = field(default_factory=list)
     refused: tuple[str, ...] = ()
     unknown_chat: bool = False
+    slowed_s: list[float] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -135,6 +136,7 @@ class BotApi:
     def _take(self, words: dict[str, Any], *, picture: bool) -> tuple[int, Any] | None:
         text = words.get("text") or words.get("caption", "")
         if self.slow_downs:
+            self.slowed_s.append(time.monotonic())
             return 429, self.slow_downs.pop(0)
         if self.unknown_chat:
             return 400, "Bad Request: chat not found"

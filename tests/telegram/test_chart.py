@@ -12,7 +12,7 @@ import pytest
 from market.store import BarStore, StoreError
 from market.timeframe import Timeframe
 from tests.trading.doubles import BAR_MS, FROM_MS, walk
-from trading.chart import BARS, Chart, ChartError, chart_of, drawn, png
+from trading.chart import BARS, Chart, ChartError, _plain_environment, chart_of, drawn, png
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +87,21 @@ def test_a_process_that_fails_says_why(bars: Path, monkeypatch: pytest.MonkeyPat
 def test_a_store_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="it cannot be read"):
         chart(tmp_path / "none.sqlite", "entry", entry(1.0))
+
+
+def test_a_process_that_is_not_waited_for_is_ended(bars: Path) -> None:
+    made = chart(bars, "entry", entry(60_000.0))
+
+    async def give_up() -> None:
+        drawing = asyncio.create_task(drawn(made))
+        await asyncio.sleep(0.2)
+        drawing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await drawing
+
+    asyncio.run(give_up())
+
+
+def test_the_drawing_process_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOVOSKY_TELEGRAM_TOKEN", "1234567:secret")
+    assert not any("NOVOSKY" in name for name in _plain_environment())

@@ -1,6 +1,7 @@
 """Commands inside the loop: written down, obeyed once, and still known after a restart."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +118,37 @@ def test_closeall_closes_every_own_position_and_no_foreign_one(desk: MakeDesk) -
 def test_closeall_shows_in_the_decision_of_the_same_close(desk: MakeDesk) -> None:
     """The look after the closes is what is decided on: nothing closed is shown as open."""
     held = desk(bars=40)
+    asked_at: list[int] = []
 
-    def once() -> None:
-        if held.board.now.positions and not words(held, "command"):
+    def once(count: int) -> None:
+        if held.board.now.positions and not asked_at:
+            asked_at.append(count)
             held.queue.put(command("closeall"))
 
-    held.reporter.on_bar = lambda _: once()
+    held.reporter.on_bar = once
     held.run()
-    done = next(place for place, each in enumerate(held.reporter.bars) if any(
-        deal.entry.name == "OUT" for deal in each.deals))  # fmt: skip
-    assert held.reporter.bars[done].input.open_trades == ()
+    assert held.reporter.bars[asked_at[0] - 1].input.open_trades
+    assert held.reporter.bars[asked_at[0]].input.open_trades == ()
+
+
+def test_nothing_is_closed_while_the_account_may_not_be_traded(desk: MakeDesk) -> None:
+    shut = desk(bars=40)
+    well, asked_at = shut.native.health, list[int]()
+    ill = replace(well(), terminal=replace(well().terminal, trade_allowed=False))
+
+    def change(count: int) -> None:
+        if shut.board.now.positions and not asked_at:
+            asked_at.append(count)
+            shut.native.health = lambda: ill  # type: ignore[method-assign]
+            shut.queue.put(command("closeall"))
+        if asked_at and count == asked_at[0] + 3:
+            assert "COMMAND" not in {each.close_type for each in shut.books.book.closed}
+            assert not words(shut, "close_all")
+            shut.native.health = well  # type: ignore[method-assign]
+
+    shut.reporter.on_bar = change
+    shut.run()
+    assert shut.books.book.closed[0].close_type == "COMMAND"
 
 
 def test_closeall_goes_on_when_the_bridge_is_back(desk: MakeDesk) -> None:
@@ -209,6 +231,17 @@ def test_notices_of_a_thread_page_once_until_they_are_over(desk: MakeDesk) -> No
     told.reporter.on_bar = lambda n: told.queue.notify(at[n]) if n in at else None
     told.run()
     assert told.reporter.pages == ["something is wrong", "it is over"]
+
+
+def test_once_recovered_a_command_calls_the_loop(desk: MakeDesk) -> None:
+    ready = desk(bars=12)
+    ready.queue.put(command("pause"))
+    assert not ready.stop.called
+    ready.bot.recover()
+    ready.queue.put(command("pause"))
+    assert ready.stop.called
+    ready.bot.cycle()
+    assert not ready.stop.called
 
 
 def test_a_command_ends_the_wait_of_the_loop() -> None:
