@@ -1,6 +1,6 @@
 """Speed, as JSON lines: {"name", "value", "unit", "limit", "peer"}; exit code 1 over a limit.
 
-`make bench` makes `benchmarks/.venv` for the peers, and trains a quick model for the benchmarks
+`make bench` makes `benchmarks/.venv` for the peers, and trains four quick models for the benchmarks
 alone the first time. Values are medians of several runs after a warm-up, in one process each.
 """
 
@@ -20,6 +20,7 @@ ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import cases, training_cases  # noqa: E402
+from ml.predictors.settings import ModelPaths  # noqa: E402
 
 PEERS = HERE / ".venv"
 MODELS = HERE / "results" / "models"
@@ -89,10 +90,11 @@ def _peer(script: str, *arguments: str) -> dict[str, Any]:
 
 
 def _models() -> Path:
-    """A quick model on the generated market, trained once."""
-    if not (MODELS / "model_compat.json").exists():
-        print("training a quick model for the benchmarks …", file=sys.stderr)
-        command = [sys.executable, ROOT / "train_ml_model.py", "--ensemble", "--profile", "quick"]
+    """Four quick models on the generated market, trained once."""
+    if not (MODELS / ModelPaths().risk.metadata.name).exists():
+        print("training quick models for the benchmarks …", file=sys.stderr)
+        kinds = ["--ensemble", "--position", "--sltp", "--risk"]
+        command = [sys.executable, ROOT / "train_ml_model.py", *kinds, "--profile", "quick"]
         subprocess.run(
             [*command, "--models", MODELS], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
         )

@@ -11,6 +11,7 @@ from backtest import quiet
 from backtest.columns import DecidedBars
 from backtest.driver import BacktestRun, Rules, run_backtest
 from backtest.memory import Said
+from broker.contract.messages import OrderRequest
 from broker.simulator.settings import PaperSettings
 from market.bars import Bars, Float64s
 from market.instruments import instrument
@@ -22,6 +23,7 @@ from trading.bridge_process import PROJECT_ROOT
 from trading.decision.decide import wanted
 from trading.decision.records import DecisionInput
 from trading.decision.settings import DecisionSettings
+from trading.execution.intents import LevelsRequest
 from trading.trade_state import TradeFacts
 
 FEATURES = ("one", "two", "momentum_decay")
@@ -140,6 +142,32 @@ def test_most_closes_of_a_held_trade_are_passed_over(monkeypatch: pytest.MonkeyP
     assert closes == {"ML_EXIT", "SL_HIT", "TP_HIT"}
     held = sum((trade.closed_ms - trade.opened_ms) // 900_000 for trade in run.trades)
     assert visited < held / 2
+
+
+def test_an_addition_comes_on_the_close_the_model_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest lot leaves most of the risk budget to additions."""
+    add = {"enabled": True, "threshold": 0.8, "min_profit_atr": 0.05}
+    by = rules(max_lot=0.02, ml_active_management={"add": add})
+    run, _ = assert_same(market("BTCUSD", 1500, 1500.0), by, monkeypatch)
+    times = [trade.opened_ms for trade in run.trades]
+    overlapping = sum(
+        one.opened_ms < other < one.closed_ms for one in run.trades for other in times
+    )
+    assert overlapping >= 5
+
+
+def test_a_break_even_that_cannot_be_set_yet_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    part = {"enabled": True, "break_even": True, "at_profit_atr": 0.02}
+    by = rules(ml_active_management={"enabled": False, "partial_close": part})
+    run, _ = assert_same(market("BTCUSD", 2500, 900.0), by, monkeypatch)
+    parts, changes = (
+        {row for row, sent in run.sent.items() if any(isinstance(each, kind) for each in sent)}
+        for kind in (OrderRequest, LevelsRequest)
+    )
+    assert len(changes & parts) > 5
+    assert changes - parts
 
 
 @pytest.mark.parametrize("profile", ["ftmo_2step", "fundingpips_2step"])
