@@ -47,6 +47,8 @@ def s3_server(folder: Path) -> Iterator[str]:
         str(weed_binary()), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
         f"-master.port={master}", f"-volume.port={volume}", "-filer", f"-filer.port={filer}",
         "-s3", f"-s3.port={s3}", f"-s3.config={folder / 's3.json'}",
+        # its catalogues would listen on fixed ports: two servers could not run side by side
+        "-s3.port.iceberg=0", "-s3.port.lance=0",
         "-master.volumeSizeLimitMB=64", "-volume.max=20",
     ]  # fmt: skip
     with (folder / "weed.log").open("wb") as log:

@@ -48,7 +48,11 @@ def trades(desk: Desk) -> list[Deal]:
 def test_cent_and_dollar_account_trade_the_same_lots_for_the_same_share(desk: MakeDesk) -> None:
     dollars = AccountTerms(balance=500.0)
     cents = AccountTerms(balance=50_000.0, currency="USC", units_per_base=100)
-    usd, usc = (desk(terminal=make_terminal(each), bars=40).run() for each in (dollars, cents))
+    every_trade = DecisionSettings(max_daily_loss_pct=0)
+    usd, usc = (
+        desk(terminal=make_terminal(each), bars=40, decision=every_trade).run()
+        for each in (dollars, cents)
+    )
     assert len(trades(usd)) >= 10
     assert [d.volume for d in trades(usd)] == [d.volume for d in trades(usc)]
     assert [d.price for d in trades(usd)] == [d.price for d in trades(usc)]
