@@ -45,7 +45,7 @@ class Operated:
         stop: StopFlag | None = None, pulse: UrlPulse | None = None,
         terminal: SimulatedTerminal | None = None,
         view: Callable[[Reporter], Reporter] = lambda recorder: recorder,
-        redact: Callable[[str], str] = str,
+        redact: Callable[[str], str] = str, state: str = "state",
     ) -> None:  # fmt: skip
         self.root = root
         how: dict[str, Any] = {"overrides": [*SHORT_GATE, *overrides]}
@@ -64,7 +64,7 @@ class Operated:
         )  # fmt: skip
         self.stop = stop or StopFlag()
         self.reporter = Recorder(self.stop)
-        self.state = StateFolder(root / f"state-{self.settings.daemon.strategy_id}")
+        self.state = StateFolder(root / f"{state}-{self.settings.daemon.strategy_id}")
         self.journal = Journal(self.state.journal)
         self.journal.translator = Announcer(
             self.journal, strategy_id=trade.daemon.strategy_id, symbol="BTCUSD"
@@ -114,6 +114,10 @@ class Operated:
     @property
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(each) for each in self.journal.decision_lines("BTCUSD")]
+
+    @property
+    def guards(self) -> list[dict[str, Any] | None]:
+        return [line["guard"] for line in self.lines]
 
     def close(self) -> None:
         self.journal.close()

@@ -4,6 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from settings import SettingsFiles, load_settings
+from settings.reload import edited_of
 from tests.operations.conftest import Operated
 from trading.commands import Command
 
@@ -94,8 +98,10 @@ def test_bad_value_keeps_all_the_old_settings(operated: Operate) -> None:
 def test_file_written_again_with_the_same_content_is_no_edit(operated: Operate) -> None:
     daemon = operated(bars=6)
     path = daemon.root / "config.json"
+    files = SettingsFiles.like(daemon.root)
     daemon.at_bar(2, lambda: path.write_text(path.read_text()) and None)
     daemon.run()
+    assert files.poll() is None
     assert not [*daemon.events("settings_changed"), *daemon.events("settings_ignored")]
 
 
@@ -129,12 +135,26 @@ def test_kelly_changes_only_while_no_position_is_open(operated: Operate) -> None
     assert all(line["open_trades"] for line in daemon.lines[edited["at"] : first])
 
 
-def test_guard_that_is_switched_on_guards_from_then_on(operated: Operate) -> None:
-    operated(bars=1).edit(max_daily_loss_pct=0)
-    daemon = operated(bars=8, overrides=("max_weekly_drawdown_pct=0",))
-    daemon.at_bar(3, lambda: daemon.edit(max_daily_loss_pct=2.0))
-    daemon.run()
-    assert [line["guard"] is not None for line in daemon.lines] == [False] * 3 + [True] * 5
+def test_guard_that_is_switched_on_knows_what_the_day_has_lost(operated: Operate) -> None:
+    """From then on it is what it had been if it had been on from the start."""
+    other_guards = ("max_weekly_drawdown_pct=0", "circuit_breaker.enabled=false")
+    whole = operated(bars=90, overrides=other_guards, state="whole")
+    whole.edit(max_daily_loss_pct=60.0)
+    whole = operated(bars=90, overrides=other_guards, state="whole")
+    expected = whole.run().guards
+    whole.edit(max_daily_loss_pct=0)
+    daemon = operated(bars=90, overrides=other_guards, state="switched")
+    daemon.at_bar(60, lambda: daemon.edit(max_daily_loss_pct=60.0))
+    guards = daemon.run().guards
+    assert [each is not None for each in guards] == [False] * 60 + [True] * 30
+    for guard, known in zip(guards[60:], expected[60:], strict=True):
+        assert guard is not None
+        assert known is not None
+        assert guard["day"] == pytest.approx(known["day"], abs=1e-6)
+        assert guard["trades_today"] == known["trades_today"]
+    assert expected[60] is not None
+    assert expected[60]["day"]["low_equity"] < 9_900, "a day that has lost something"
+    assert len(daemon.bot._parts.observer.books.book.closed) > 1
 
 
 def test_reload_command_reads_files_that_were_not_edited(operated: Operate) -> None:
@@ -147,9 +167,6 @@ def test_reload_command_reads_files_that_were_not_edited(operated: Operate) -> N
 
 
 def test_account_entry_is_watched_like_the_settings(operated: Operate) -> None:
-    from settings import SettingsFiles, load_settings
-    from settings.reload import edited_of
-
     root = operated(bars=1).root
     files = SettingsFiles.like(root, account="exness_main")
     before = edited_of(load_settings(root, account="exness_main"))
