@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m backtest.prop_report", description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,
+        conflict_handler="resolve",  # --account names the same account for either source
     )  # fmt: skip
     add = parser.add_argument
     add("--profile", default=_ALL, metavar="NAME", help="of config/prop_rules.json (default: all)")
