@@ -43,7 +43,7 @@ DOORS = {
     "trading.cli", "trading.command_line",
     "trading.doctor_command", "trading.live_command", "trading.paper_command",
     "trading.swap_command",
-    "backtest.prop_report", "backtest.run", "ml.train",
+    "backtest.decided_run", "backtest.looks", "backtest.prop_report", "backtest.run", "backtest.sweep.command", "ml.train",
     "ml.train_inputs", "ml.train_options", "ml.train_pipeline", "ml.train_refresh",
     "ml.train_reproduce", "ml.train_tuning", "mt5api.__main__",
     "ml.calibration_check", "ml.shap_analysis", "ml.tune.command", "ml.tune.hyperparams",

@@ -12,6 +12,8 @@ ERRORS = [
     (["--max-lot", "-1"], "max_lot"),
     (["--summary", "no/such/folder/out.json"], "existing folder"),
     (["--symbol", "DOGEUSD"], "DOGEUSD"),
+    (["--account", "nobody"], "nobody"),
+    (["--costs", "no_such.json"], "scripts/costs.py learn"),
 ]
 
 
@@ -33,6 +35,31 @@ def test_missing_model_says_how_to_make_one(
 ) -> None:
     assert main(["--models", str(tmp_path)]) == 2
     assert "python train_ml_model.py --ensemble" in capsys.readouterr().err
+
+
+CONTRADICTIONS = [
+    (["--days", "0"], "1 or more"),
+    (["--days", "9", "--from", "2025-06-01"], "where the run starts"),
+    (["--from", "2025-06-02", "--to", "2025-06-01"], "after --from"),
+    (["--m1", "m1.parquet"], "has no minutes"),
+    (["--max-lot", "1", "--override", "max_lot=2"], "each sets the same"),
+    (["--seed", "1", "--override", "paper.seed=2"], "each sets the same"),
+    (["--cent-account", "--override", "paper.balance=5"], "each sets the same"),
+    (["--costs", "c.json", "--override", "paper.slippage_points=5"], "each sets the same"),
+    (["--no-chart", "--report", "r.html"], "writes no report"),
+]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"), CONTRADICTIONS, ids=[" ".join(flags) for flags, _ in CONTRADICTIONS]
+)
+def test_options_that_contradict_each_other_are_a_usage_error_that_says_why(
+    flags: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(flags)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--from", "yesterday"], ["--nonsense"], ["--max-lot", "big"]])

@@ -1,15 +1,11 @@
-"""The report says what the summary says, in a terminal and as one page."""
+"""Months, charted trades and figures; the page itself: test_analysed_run."""
 
-import io
-from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from backtest.driver import BacktestRun, run_backtest
-from backtest.html import write_report
-from backtest.report import chart_trades, figures, months, table
+from backtest.report import chart_trades, figures, months
 from market.instruments import instrument
 from tests.backtest.markets import STRATEGY, decided, random_probabilities, random_walk, rules
 from trading.results import summarise
@@ -54,38 +50,6 @@ def test_every_trade_on_the_chart_has_the_levels_it_was_sent_with(run: BacktestR
         assert low < each.trade.price_open < high
 
 
-def test_terminal_table_shows_figures_denials_and_alarms(
-    run: BacktestRun, summary: dict[str, Any]
-) -> None:
-    stream = io.StringIO()
-    rows = months(run.trades, run.curve, run.initial_balance)
-    table(Console(file=stream, width=120), "BTCUSD", summary, rows)
-    text = stream.getvalue()
-    for part in (f"{summary['trades']:,}", "max_open_positions", "2025-01", "! seen <before>"):
-        assert part in text
-
-
 def test_figure_that_does_not_exist_says_why(summary: dict[str, Any]) -> None:
     none = summary | {"profit_factor": None, "notes": {"profit_factor": "no losing trade"}}
     assert ("profit factor", "none (no losing trade)") in figures(none)
-
-
-def test_page_holds_everything_and_loads_nothing(
-    run: BacktestRun, summary: dict[str, Any], tmp_path: Path
-) -> None:
-    path = tmp_path / "reports" / "page.html"
-    rows = months(run.trades, run.curve, run.initial_balance)
-    write_report(
-        path, "BTCUSD <test>", summary, rows, run.bars.bars, run.curve, chart_trades(run.trades, {})
-    )
-    page = path.read_text(encoding="utf-8")
-    for part in (
-        "BTCUSD &lt;test&gt;",
-        "seen &lt;before&gt;",
-        "Drawdown",
-        "candlestick",
-        "2025-01",
-    ):
-        assert part in page
-    assert "<script src=" not in page
-    assert [each.name for each in path.parent.iterdir()] == ["page.html"]

@@ -1,0 +1,142 @@
+"""Everything that is said of a finished run, put together once for terminal, page and JSON."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from backtest.breakdown import Group, breakdown
+from backtest.coverage import KeyUse, coverage, settings_keys
+from backtest.coverage_rules import Facts
+from backtest.decided_run import DecidedRun
+from backtest.denial_ledger import DenialRow, denial_ledger, follow
+from backtest.driver import BacktestRun
+from backtest.excursions import Excursions, excursions
+from backtest.figures import proof
+from backtest.report import ChartTrade, Month, chart_trades, months, r_multiples
+from backtest.review import Review
+from backtest.run_costs import RunCosts, run_costs
+from backtest.statistics import TrialSharpes
+from market.bars import utc_text
+from mt5api.paper import GeneratedMarket
+from trading.model import seen_until
+from trading.results import summarise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """A run with its figures. `summary` is ready for JSON and holds them all."""
+
+    title: str
+    run: BacktestRun
+    summary: dict[str, Any]
+    months: tuple[Month, ...]
+    trades: tuple[ChartTrade, ...]
+    excursions: Excursions
+    groups: Mapping[str, tuple[Group, ...]]
+    denials: tuple[DenialRow, ...]
+    costs: RunCosts
+    settings: tuple[KeyUse, ...]
+
+
+def analyse(
+    done: DecidedRun, trials_after: Callable[[Mapping[str, Any]], TrialSharpes]
+) -> Analysis:
+    """`trials_after`: the ledger's trials, asked with the plain figures once they are known."""
+    run, settings = done.run, done.settings
+    review = Review(run)
+    plain = _plain_summary(done, review)
+    trials = trials_after(plain)
+    close_ms = run.bars.close_ms.tolist()
+    trades = chart_trades(run.trades, {close_ms[row]: sent for row, sent in run.sent.items()})
+    of = run.rules.instrument
+    symbol, first = run.bars.history.symbol, run.bars.first
+    followed = follow(review.lone, run.venue.terminal, symbol, first)
+    denials = denial_ledger(review.denied, review.denied_alone, followed)
+    r = r_multiples(trades, run.terms) if trades else np.zeros(0)
+    found = Analysis(
+        _title(done), run, plain, months(run.trades, run.curve, run.initial_balance), trades,
+        excursions(trades, run.bars.history, of.point),
+        breakdown(trades, r, run.bars, of, settings.decision), denials, run_costs(run),
+        coverage(settings_keys(settings.model_dump(mode="json")), _facts(done, review)),
+    )  # fmt: skip
+    plain |= _extended(found, proof(run, trials))
+    return found
+
+
+def _plain_summary(done: DecidedRun, review: Review) -> dict[str, Any]:
+    run = done.run
+    summary = summarise(
+        review.lines(),
+        run.deals,
+        run.bars.bars,
+        run.terms,
+        strategy_id=run.rules.strategy_id,
+        initial_balance=run.initial_balance,
+        final_equity=run.final_equity,
+        data_sha256=done.plan.data_sha256,
+    )
+    seen = seen_until(done.models, done.plan.limits.from_ms)
+    warnings = ([seen] if seen else []) + list(done.outside.warnings)
+    if done.costs is not None:
+        warnings += done.costs.words()
+    return summary | {"warnings": warnings}
+
+
+def _extended(found: Analysis, proven: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "proof": as_json(proven),
+        "costs": as_json(found.costs.as_dict()),
+        "groups": as_json({name: list(rows) for name, rows in found.groups.items()}),
+        "denial_ledger": [
+            as_json(row) | {"verdict": row.verdict} for row in found.denials
+        ],
+        "settings": as_json(
+            {use.key: {"state": use.state, "why": use.why} for use in found.settings}
+        ),
+    }  # fmt: skip
+
+
+def _facts(done: DecidedRun, review: Review) -> Facts:
+    run = done.run
+    return Facts(
+        settings=done.settings.decision,
+        denied=review.denied,
+        intents=review.intents,
+        asked=review.asked,
+        closes=Counter(trade.close_type for trade in run.trades),
+        bars=len(run.bars),
+        capped=review.capped,
+        slipped=_slipped(run),
+        charged=sum(deal.swap != 0 for deal in run.deals),
+        generated=isinstance(done.plan.market, GeneratedMarket),
+        calendar=done.settings.ml.features.calendar is not None,
+        onchain=done.settings.ml.features.onchain is not None,
+        account=done.settings.account is not None,
+    )
+
+
+def _slipped(run: BacktestRun) -> int:
+    return sum(answer.price not in (0.0, answer.ask, answer.bid) for _, answer, _ in run.answers)
+
+
+def _title(done: DecidedRun) -> str:
+    bars = done.run.bars.bars
+    first, last = utc_text(int(bars.open_ms[0])), utc_text(int(bars.close_ms[-1]))
+    return f"{done.settings.symbol}, {done.plan.source}, {first} to {last} UTC"
+
+
+def as_json(value: Any) -> Any:
+    """Plain JSON without NaN or infinity: what does not exist is null, without limit is a word."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "infinite"
+    return value

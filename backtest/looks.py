@@ -1,0 +1,38 @@
+"""Writes a run over bars that its models have not seen into the trial ledger, as a look."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from backtest.decided_run import DecidedRun
+from backtest.evidence import system_of
+from backtest.statistics import TrialSharpes
+
+
+def look(done: DecidedRun, summary: Mapping[str, Any]) -> TrialSharpes:
+    """The ledger's trials of this symbol, this look among them.
+
+    Every run that decides a bar after the cutoff of its models is one, whether `--oos-only` asked
+    for it or not, on a generated market too. Raises `TrialLedgerError`.
+    """
+    from ml.training.trial_sharpes import record_look, trial_sharpes
+    from ml.training.trials import TrialLedger
+
+    bars, symbol = done.run.bars.bars, done.settings.symbol
+    system = system_of(done.models, done.settings.decision)
+    ledger = TrialLedger(done.settings.ml.study.ledger_path)
+    record_look(
+        ledger,
+        symbol=symbol,
+        graphs=system.graphs,
+        settings_sha256=system.settings_sha256,
+        train_cutoff_ms=done.train_cutoff_ms,
+        from_ms=int(bars.open_ms[0]),
+        to_ms=int(bars.close_ms[-1]),
+        data_sha256=done.plan.data_sha256,
+        result={
+            key: summary[key]
+            for key in ("sharpe", "trades", "win_rate", "profit_factor", "net_profit",
+                        "max_drawdown_pct", "deals_sha256")
+        },
+    )  # fmt: skip
+    return trial_sharpes(ledger, symbol=symbol)

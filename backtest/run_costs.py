@@ -1,0 +1,90 @@
+"""What trading cost in a run: spread, commission, swap and slippage, and their share of profit."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from backtest.driver import BacktestRun
+from backtest.statistics import cost_share, spread_cost
+from broker.contract import retcodes
+from broker.contract.constants import DealType, OrderType
+from broker.contract.messages import Deal, OrderRequest
+from broker.simulator.records import SendResult
+from trading.decision.records import ClosedTrade
+from trading.execution.intents import TradeRequest
+
+_FILLED = (retcodes.DONE, retcodes.DONE_PARTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class RunCosts:
+    """Deposit currency; above 0 is what was paid. Slippage is in the fills, so in the net profit.
+
+    `share_of_gross`: spread, commission and swap of finished trades over what the winners earned
+    before them; NaN without one. `slipped_points`: mean of fills, above 0 is worse than the quote.
+    `rejected`: requests that the terminal refused.
+    """
+
+    spread: float
+    commission: float
+    swap: float
+    slippage: float
+    share_of_gross: float
+    slipped_points: float
+    requests: int
+    rejected: int
+
+    @property
+    def total(self) -> float:
+        return self.spread + self.commission + self.swap + self.slippage
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"total": self.total}
+
+
+def run_costs(run: BacktestRun) -> RunCosts:
+    """The costs of a run's own deals and requests."""
+    deals = [deal for deal in run.deals if deal.type in (DealType.BUY, DealType.SELL)]
+    spreads = spread_cost(deals, run.bars.history, run.terms) if deals else np.zeros(0)
+    worse = [moved for each in run.answers if not math.isnan(moved := _worse(each))]
+    per_price = run.terms.tick_value / run.terms.tick_size
+    lost = [moved * answer.volume * per_price for moved, answer in _fills(run.answers)]
+    refused = sum(answer.retcode not in _FILLED for _, answer, _ in run.answers)
+    return RunCosts(
+        spread=float(spreads.sum()),
+        commission=0.0 - math.fsum(deal.commission + deal.fee for deal in deals),
+        swap=0.0 - math.fsum(deal.swap for deal in deals),
+        slippage=math.fsum(lost),
+        share_of_gross=_share(run.trades, deals, spreads.tolist()),
+        slipped_points=float(np.mean(worse)) / run.terms.point if worse else 0.0,
+        requests=len(run.answers),
+        rejected=refused,
+    )
+
+
+def _fills(
+    answers: Sequence[tuple[TradeRequest, SendResult, int]],
+) -> list[tuple[float, SendResult]]:
+    """How much worse each filled market order was than the quote, in price units."""
+    moved = [(_worse(each), each[1]) for each in answers]
+    return [(worse, answer) for worse, answer in moved if not math.isnan(worse)]
+
+
+def _worse(each: tuple[TradeRequest, SendResult, int]) -> float:
+    request, answer, _ = each
+    if not isinstance(request, OrderRequest) or answer.retcode not in _FILLED:
+        return math.nan
+    buys = request.type is OrderType.BUY
+    return answer.price - answer.ask if buys else answer.bid - answer.price
+
+
+def _share(trades: Sequence[ClosedTrade], deals: Sequence[Deal], spreads: list[float]) -> float:
+    paid: dict[int, float] = defaultdict(float)
+    for deal, spread in zip(deals, spreads, strict=True):
+        paid[deal.position_id] += spread - deal.commission - deal.fee - deal.swap
+    net = np.array([trade.net_profit for trade in trades])
+    return cost_share(net, np.array([paid[trade.position_id] for trade in trades]))
