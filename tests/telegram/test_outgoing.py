@@ -89,6 +89,20 @@ def test_a_guard_is_told_when_it_begins_and_when_it_is_over(make: MakeStand) -> 
     assert len(told) >= 2
 
 
+def test_a_guard_that_holds_over_a_restart_is_not_told_again(make: MakeStand) -> None:
+    strict = DecisionSettings.model_validate(
+        {"circuit_breaker": {"enabled": True, "max_consecutive_losses": 1}}
+    )
+    whole = make(bars=120, terminal=long_terminal(), decision=strict).run()
+    refused = ['"circuit_breaker"' in line for line in whole.lines]
+    stop_after = next(i for i in range(1, 119) if refused[i - 1] and refused[i])
+    expected = [each.key for each in whole.rows("guard")]
+    (whole.folder / "journal.sqlite").rename(whole.folder / "whole.sqlite")
+    first = make(bars=120, stop_after=stop_after, terminal=long_terminal(), decision=strict).run()
+    second = make(bars=120, terminal=first.terminal, decision=strict).run()
+    assert [each.key for each in second.rows("guard")] == expected
+
+
 def test_snapshots_name_positions_by_their_numbers(make: MakeStand) -> None:
     done = make(bars=60, terminal=long_terminal()).run()
     rows = done.rows("snapshot")
