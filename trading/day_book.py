@@ -50,8 +50,9 @@ class DayBook:
     A period begins at the local midnight of its zone (`day_zone` for day and ISO week, the firm's
     for prop). Its `start_balance` is the balance before any deal at or after that midnight; its
     `start_equity` that of the first decided close at or after it, and not less than the balance
-    where something was traded in between. Deposits and withdrawals move both, and what is lowest,
-    with them: they are no profit and no loss.
+    where something was traded in between. Deposits and withdrawals made after that close move both,
+    and what is lowest, with them: they are no profit and no loss. Those made before it are in them,
+    however late the history shows them.
 
     `book`: our own trades, kept up to date by its owner. `recent_trades`: how many net profits
     `recent_net` holds at most.
@@ -73,6 +74,8 @@ class DayBook:
         self._prop_day: DayState | None = None
         self._highest = prop.initial_balance if prop else 0.0
         self._known_ms: int | None = None
+        # The close whose balance a period began with: payments up to it are in it.
+        self._taken_ms: dict[LocalPeriods, int] = {}
         # The last state, as long as nothing has changed it, and when its first period ends.
         self._last: GuardState | None = None
         self._until_ms = 0
@@ -112,14 +115,14 @@ class DayBook:
         return self._last
 
     def _state(self, at: "_Close") -> GuardState:
-        moved = self._history.moved(at.until_ms)
+        paid = self._history.paid(at.until_ms)
         self._known_ms = at.now_ms
-        self._day = self._rolled(self._day, self._days, at, moved)
-        self._week = self._rolled(self._week, self._weeks, at, moved)
+        self._day = self._rolled(self._day, self._days, at, paid)
+        self._week = self._rolled(self._week, self._weeks, at, paid)
         self._own.read()
         return GuardState(
             self._day, self._week, self._own.opened_since(self._day.start_ms),
-            self._recent_net(), self._prop_state(at, moved),
+            self._recent_net(), self._prop_state(at, paid),
         )  # fmt: skip
 
     def seen(self, worst_equity: float) -> None:
@@ -143,8 +146,8 @@ class DayBook:
             self._prop_day = guard.prop.day
             self._highest = max(self._highest, guard.prop.highest_midnight_balance)
         self._last, self._known_ms = None, close_ms
-        self._history.known_ms = close_ms
-        self._history.moved(close_ms)
+        for each in (self._days, self._weeks, self._prop_days):
+            self._taken_ms[each] = close_ms
         self.seen(worst_equity)
 
     def catch_up(self, missed: Iterable[PastClose]) -> None:
@@ -156,11 +159,14 @@ class DayBook:
             self.seen(each.worst_equity)
 
     def _rolled(
-        self, before: DayState | None, periods: LocalPeriods, at: "_Close", moved: float
+        self, before: DayState | None, periods: LocalPeriods, at: "_Close", paid: list[_Cash]
     ) -> DayState:
         start_ms = periods.start_ms(at.now_ms)
         if before is not None and before.start_ms == start_ms:
+            taken_ms = self._taken_ms[periods]
+            moved = sum(cash for at_ms, cash in paid if at_ms > taken_ms)
             return _moved(before, moved) if moved else before
+        self._taken_ms[periods] = at.now_ms
         traded = self._history.traded(start_ms, at.until_ms)
         if not traded:
             return DayState(start_ms, at.balance, at.equity)
@@ -172,11 +178,11 @@ class DayBook:
             return ()
         return tuple([trade.net_profit for trade in self._book.closed[-self._recent :]])
 
-    def _prop_state(self, at: "_Close", moved: float) -> PropState | None:
+    def _prop_state(self, at: "_Close", paid: list[_Cash]) -> PropState | None:
         if self._prop is None:
             return None
         before = self._prop_day
-        self._prop_day = self._rolled(before, self._prop_days, at, moved)
+        self._prop_day = self._rolled(before, self._prop_days, at, paid)
         if before is None or before.start_ms != self._prop_day.start_ms:
             past = self._history.midnight_balances(
                 at.balance, self._prop_days, before.start_ms if before else 0, at.until_ms
@@ -201,17 +207,13 @@ class _Close:
 
 
 class _History:
-    """The account's deals as money: what was traded when, and what was paid in or out.
-
-    `known_ms`: the close that a restored state was made at; payments up to then are in it.
-    """
+    """The account's deals as money: what was traded when, and what was paid in or out."""
 
     def __init__(self) -> None:
-        self.known_ms: int | None = None
         self._seen: set[int] = set()
         self._traded: list[_Cash] = []
         self._all: list[_Cash] = []
-        self._unmoved: list[_Cash] = []
+        self._untold: list[_Cash] = []
 
     def add(self, deals: Iterable[Deal]) -> None:
         for deal in deals:
@@ -222,16 +224,16 @@ class _History:
             insort(self._all, cash)
             if deal.type in _TRADES:
                 insort(self._traded, cash)
-            elif self.known_ms is None or deal.time_msc > self.known_ms:
-                self._unmoved.append(cash)
+            else:
+                self._untold.append(cash)
 
-    def moved(self, until_ms: int) -> float:
-        """What was paid in or out up to an instant, since this was asked last."""
-        if not self._unmoved:
-            return 0.0
-        moved = sum(cash for at_ms, cash in self._unmoved if at_ms <= until_ms)
-        self._unmoved = [each for each in self._unmoved if each[0] > until_ms]
-        return moved
+    def paid(self, until_ms: int) -> list[_Cash]:
+        """Payments in or out up to an instant that were not told before."""
+        if not self._untold:
+            return []
+        told = [each for each in self._untold if each[0] <= until_ms]
+        self._untold = [each for each in self._untold if each[0] > until_ms]
+        return told
 
     def traded(self, from_ms: int, until_ms: int) -> float:
         """What deals from `from_ms` to `until_ms` have earned or cost."""

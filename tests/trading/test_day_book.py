@@ -149,6 +149,22 @@ def test_payments_are_no_profit_and_no_loss(amount: float) -> None:
     assert account.close(at("2026-11-18 09:45")).day == expected, "once"
 
 
+@pytest.mark.parametrize("amount", [10_000.0, -2_500.0])
+def test_payment_of_before_the_first_close_that_is_shown_late_moves_nothing(amount: float) -> None:
+    """The balance that the day began with has it already."""
+    account = Account(prop="UTC")
+    account.balance += amount
+    first = account.close(at("2026-11-18 09:15"))
+    account.balance -= amount
+    account.pay(at("2026-11-18 09:00"), amount)
+    again = account.close(at("2026-11-18 09:30"))
+    assert again.prop is not None
+    assert first.prop is not None
+    for then, now in ((first.day, again.day), (first.week, again.week),
+                      (first.prop.day, again.prop.day)):  # fmt: skip
+        assert (now.start_balance, now.start_equity) == (then.start_balance, then.start_equity)
+
+
 def test_trades_opened_since_midnight_count_also_open_and_partly_closed_ones() -> None:
     account = Account(zone="Asia/Jakarta")
     account.trade(at("2026-11-17 16:00"), at("2026-11-17 18:00"), 10.0)

@@ -13,7 +13,6 @@ from broker.simulator.faults.plan import FaultPlan
 from market.timeframe import Timeframe
 from tests.trading.doubles import AWAY, BAR_MS, FROM_MS, Desk, StepClock, make_terminal
 from trading.canonical import parse_decision, parse_input
-from trading.decision.settings import DecisionSettings
 from trading.errors import JournalError
 from trading.pins import Accepted
 
@@ -142,7 +141,7 @@ def test_positions_shown_empty_close_nothing(desk: MakeDesk) -> None:
 
 def test_closing_deal_that_comes_late_is_pending_and_then_final(desk: MakeDesk) -> None:
     lag = FaultOrder("history_lag", params={"lag_ms": 20 * MINUTE_MS})
-    done = faulty(desk, lag, bars=40, decision=DecisionSettings(max_daily_loss_pct=0)).run()
+    done = faulty(desk, lag, bars=40).run()
     pending = kinds(done, "close_pending")
     assert pending
     assert {words["close_type"] for words in pending} == {"PENDING"}
