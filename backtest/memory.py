@@ -53,7 +53,7 @@ class Memory:
     def _answers(self, model: CheckedPredictor) -> "Answers":
         answers = Answers()
         if self._folder is not None:
-            file = self._folder / f"answers_{_key(model)}.npz"
+            file = self._folder / answers_file(model)
             answers = _read(file)
             self._kept.append((file, answers))
         return answers
@@ -122,6 +122,11 @@ class RememberedExits:
             for place, answer in zip(new, np.c_[said.probabilities, said.votes], strict=True):
                 known[keys[place]] = answer
         return Said(np.array([known[key] for key in keys]))
+
+
+def answers_file(model: CheckedPredictor) -> str:
+    """The name of the file that a model's answers are kept in."""
+    return f"answers_{_key(model)}.npz"
 
 
 def _key(model: CheckedPredictor) -> str:

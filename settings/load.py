@@ -32,6 +32,7 @@ from ml.training.study_settings import StudySettings
 from settings.accounts import AccountEntry, read_account
 from settings.errors import SettingProblem, SettingsError
 from settings.prop import read_prop_profile
+from settings.strategy_params import StrategyParamsSettings, read_overrides
 from trading.decision.prop_rules import PropProfile
 from trading.decision.settings import DecisionSettings
 from trading.news_settings import NewsSettings
@@ -80,6 +81,7 @@ class Settings(BaseModel):
     telegram: TelegramSettings = TelegramSettings()
     gate: GateSettings = GateSettings()
     supabase: SupabaseSettings = SupabaseSettings()
+    strategy_params: StrategyParamsSettings = StrategyParamsSettings()
     ml: MlSettings
 
 
@@ -92,13 +94,14 @@ def load_settings(
 ) -> Settings:
     """Reads both files under `root`.
 
-    `overrides` are `key.path=value` texts over either file (values are JSON, or plain text).
+    `overrides` are `key.path=value` texts over either file (values are JSON, or plain text); those
+    of `strategy_params.json` come before them where `strategy_params.enabled` is true.
     `account` names an entry of `config/accounts.json`, whose risk, lot and bridge then hold.
     `symbol` replaces the configured one. Raises `SettingsError` with every problem.
     """
     config, ml = _read(root / CONFIG), _read(root / ML_CONFIG)
     problems: list[SettingProblem] = []
-    for text in overrides:
+    for text in (*read_overrides(root, config, problems), *overrides):
         _override(text, config, ml, problems)
     entry = read_account(root, account, problems) if account is not None else None
     if entry is not None:
@@ -168,6 +171,7 @@ def _compose(
         "telegram": config.get("telegram", {}),
         "gate": config.get("gate", {}),
         "supabase": config.get("supabase", {}),
+        "strategy_params": config.get("strategy_params", {}),
         "decision": {key: config[key] for key in decision_keys if key in config}
         | ({"prediction": ml["prediction"]} if "prediction" in ml else {})
         | {"prop_rules": rules},
@@ -181,7 +185,10 @@ def _compose(
         return None
 
 
-_CONFIG_KEYS = {"symbol", "bridge", "daemon", "paper", "news", "telegram", "gate", "supabase"}
+_CONFIG_KEYS = {
+    "symbol", "bridge", "daemon", "paper", "news", "telegram", "gate", "supabase",
+    "strategy_params",
+}  # fmt: skip
 
 
 def _refuse_unknown(

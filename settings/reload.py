@@ -8,9 +8,10 @@ from typing import Any
 from settings.accounts import ACCOUNTS, TERMINALS
 from settings.load import CONFIG, ML_CONFIG, Settings, load_settings
 from settings.prop import FILE as PROP_RULES
+from settings.strategy_params import FILE as STRATEGY_PARAMS
 from trading.hot_reload import Edited
 
-_FILES = (CONFIG, ML_CONFIG, ACCOUNTS, TERMINALS, PROP_RULES)
+_FILES = (CONFIG, ML_CONFIG, ACCOUNTS, TERMINALS, PROP_RULES, STRATEGY_PARAMS)
 _Mark = tuple[int, int, int] | None
 
 

@@ -1,0 +1,194 @@
+"""A sweep from its trials to its table: what is stored is not run again, all are recorded."""
+
+import hashlib
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from backtest.statistics import Overfitting, overfitting
+from backtest.sweep.base import SweepBase, identity
+from backtest.sweep.cluster import Cluster
+from backtest.sweep.errors import SweepError
+from backtest.sweep.runner import Runner, local
+from backtest.sweep.settings import Overrides, require_allowed
+from backtest.sweep.store import SweepStore
+from backtest.sweep.trial import Result, Trial
+
+
+class RecordsTrials(Protocol):
+    """The trial ledger (`ml.training.trials.TrialLedger`)."""
+
+    def record(
+        self, kind: Literal["sweep"], *, what: Mapping[str, Any], data_sha256: str,
+        result: Mapping[str, Any],
+    ) -> int: ...  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`done` of `total` trials that were not stored before; `best`: the best score so far."""
+
+    done: int
+    total: int
+    best: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepRow:
+    """One trial. `key`: what its result is stored by."""
+
+    key: str
+    trial: Trial
+    result: Result
+
+    @property
+    def overrides(self) -> Overrides:
+        return self.trial.overrides
+
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        return self.result.figures
+
+    @property
+    def score(self) -> float | None:
+        """The honest score; None where it is not comparable."""
+        return self.figures["score"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepTable:
+    """Every trial, in the order in which they were asked for.
+
+    `today`: the settings as they are, over the base's span. `overfitting`: of all different
+    settings, today's among them; None where spans differ. `made`: trials that were run now, the
+    others were stored before.
+    """
+
+    id: str
+    base: SweepBase
+    today: SweepRow
+    rows: tuple[SweepRow, ...]
+    overfitting: Overfitting | None
+    made: int
+    seconds: float
+
+    @property
+    def best(self) -> SweepRow | None:
+        """The row with the best score; None where no row is comparable."""
+        rated = [row for row in self.rows if row.score is not None]
+        return max(rated, key=lambda row: row.score or 0.0, default=None)
+
+    def improves(self, row: SweepRow, *, margin: float = 1.0, margin_share: float = 0.02) -> bool:
+        """Whether a row beats today's settings as the retrain gate asks of a model; also where
+        only the row is comparable."""
+        if row.score is None:
+            return False
+        if self.today.score is None:
+            return True
+        return row.score >= self.today.score + max(margin, margin_share * abs(self.today.score))
+
+
+def run_sweep(
+    base: SweepBase,
+    trials: Sequence[Overrides | Trial],
+    *,
+    store: SweepStore,
+    ledger: RecordsTrials,
+    workers: int | None = None,
+    dask: str | None = None,
+    progress: Callable[[Progress], None] = lambda so_far: None,
+) -> SweepTable:
+    """Runs the trials that are not stored, on `workers` processes of this host (all its cores by
+    default) or on the Dask cluster at `dask`; the table is the same wherever they run.
+
+    Overrides alone are tried over the base's span. Each new trial is in the ledger before it is in
+    the store: a crash between the two leaves a row too many there, never one too few. Raises
+    `SweepError` before the first trial where a setting is not allowed.
+    """
+    began, named = time.monotonic(), identity(base)
+    today = Trial({}, base.from_ms, base.to_ms)
+    asked = [each if isinstance(each, Trial) else Trial(each, base.from_ms, base.to_ms)
+             for each in trials]  # fmt: skip
+    if not asked:
+        raise SweepError("sweep: at least one setting is needed, none came")
+    require_allowed(base.settings, (each.overrides for each in asked))
+    keys = [each.key(named, base.settings) for each in (today, *asked)]
+    by_key = dict(zip(keys, (today, *asked), strict=True))
+    sweep = hashlib.sha256("".join(sorted(by_key)).encode()).hexdigest()[:12]
+    known = {key: found for key in by_key if (found := store.find(key)) is not None}
+    missing = {key: trial for key, trial in by_key.items() if key not in known}
+    runner: Runner = Cluster(dask) if dask is not None else local(_workers(workers, len(missing)))
+    record = _Recorder(base, sweep, ledger)
+    progress(_so_far(known, missing))
+    for key, result in runner.run(named, base, missing) if missing else ():
+        record.trial(by_key[key], result)
+        store.keep(key, result)
+        known[key] = result
+        progress(_so_far(known, missing))
+    rows = [SweepRow(key, trial, known[key])
+            for key, trial in zip(keys, (today, *asked), strict=True)]  # fmt: skip
+    table = SweepTable(
+        sweep, base, rows[0], tuple(rows[1:]), _overfitting(list(by_key.values()), known, by_key),
+        len(missing), time.monotonic() - began,
+    )  # fmt: skip
+    if not store.is_finished(sweep):
+        record.sweep(table)
+        store.finish(sweep)
+    return table
+
+
+class _Recorder:
+    """Writes to the ledger what was tried."""
+
+    def __init__(self, base: SweepBase, sweep: str, ledger: RecordsTrials) -> None:
+        self._data, self._ledger = base.history.sha256(), ledger
+        self._what = {
+            "symbol": base.symbol, "sweep": sweep, "graphs": dict(base.graphs),
+            "train_cutoff_ms": base.train_cutoff_ms,
+        }  # fmt: skip
+
+    def trial(self, trial: Trial, result: Result) -> None:
+        span = {"from_ms": trial.from_ms, "to_ms": trial.to_ms}
+        what = self._what | span | {"overrides": dict(trial.overrides)}
+        self._ledger.record("sweep", what=what, data_sha256=self._data, result=result.figures)
+
+    def sweep(self, table: SweepTable) -> None:
+        best, found = table.best, table.overfitting
+        result = {
+            "settings": len({row.key for row in table.rows}),
+            "score": None if best is None else best.score,
+            "overrides": None if best is None else dict(best.overrides),
+            "pbo": None if found is None or math.isnan(found.pbo) else found.pbo,
+        }
+        what = self._what | {"whole_sweep": True}
+        self._ledger.record("sweep", what=what, data_sha256=self._data, result=result)
+
+
+def _overfitting(
+    trials: Sequence[Trial], known: Mapping[str, Result], by_key: Mapping[str, Trial]
+) -> Overfitting | None:
+    """Of all different settings over one span."""
+    if len({(each.from_ms, each.to_ms) for each in trials}) > 1:
+        return None
+    return overfitting(np.column_stack([known[key].daily for key in by_key]))
+
+
+def _so_far(known: Mapping[str, Result], missing: Mapping[str, Trial]) -> Progress:
+    scores = [each.figures["score"] for each in known.values()]
+    best = max((each for each in scores if each is not None), default=None)
+    return Progress(sum(key in known for key in missing), len(missing), best)
+
+
+def _workers(asked: int | None, trials: int) -> int:
+    """A process costs more than a few trials."""
+    if asked is not None:
+        return asked
+    return 1 if trials < _WORTH_PROCESSES else os.cpu_count() or 1
+
+
+_WORTH_PROCESSES = 40

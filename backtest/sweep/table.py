@@ -1,0 +1,165 @@
+"""A sweep as a person reads it: the best rows in a terminal, all of them in files."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from backtest.gate_settings import GoLiveSettings
+from backtest.sweep.grid import axes
+from backtest.sweep.search import SweepRow, SweepTable
+from market.bars import utc_text
+
+_COLUMNS = {
+    "score": "score", "trades": "trades", "profit_factor": "PF", "profit_factor_p5": "PF₅",
+    "max_drawdown": "DD", "win_rate": "win", "r_mean": "R", "net_profit": "net",
+    "sharpe": "Sharpe",
+}  # fmt: skip
+_SHARES = ("max_drawdown", "win_rate")
+_TODAY = "today"
+
+
+def ranked(table: SweepTable) -> list[SweepRow]:
+    """Comparable rows by score, then the others by their PF₅; ties as they were asked for."""
+
+    def order(row: SweepRow) -> tuple[float, float]:
+        p5 = row.figures["profit_factor_p5"]
+        return (-math.inf if row.score is None else row.score, -math.inf if p5 is None else p5)
+
+    return sorted(table.rows, key=order, reverse=True)
+
+
+def show(console: Console, table: SweepTable, *, rows: int = 15) -> None:
+    """Prints today's settings, the best rows, and what the whole sweep says."""
+    keys = list(axes([row.overrides for row in table.rows]))
+    made = Table(title=_title(table), title_justify="left")
+    for name in _short(keys):
+        made.add_column(name, justify="right")
+    for name in _COLUMNS.values():
+        made.add_column(name, justify="right", no_wrap=True)
+    made.add_row(*([_TODAY] + [""] * (len(keys) - 1))[: len(keys)], *_figures(table.today))
+    for row in ranked(table)[:rows]:
+        made.add_row(*(_value(row.overrides.get(key, "")) for key in keys), *_figures(row))
+    console.print(made)
+    for line in words(table):
+        console.print(line, markup=False, highlight=False)
+
+
+def words(table: SweepTable, limits: GoLiveSettings | None = None) -> list[str]:
+    """What the sweep proves and what it does not, in plain words."""
+    limits, count = limits or GoLiveSettings(), len(table.rows)
+    lines = [f"{count} settings, {table.made} trials run now, the others were stored before"]
+    best, found = table.best, table.overfitting
+    if best is None:
+        least = min(row.figures["trades"] for row in table.rows)
+        most = max(row.figures["trades"] for row in table.rows)
+        lines.append(
+            f"no setting is comparable ({least} to {most} trades; 100 and a PF₅ above 0 are "
+            "needed): nothing can be chosen; use a longer span"
+        )
+    else:
+        today = "not comparable" if table.today.score is None else f"{table.today.score:.2f}"
+        lines.append(
+            f"best score {best.score:.2f} (100 ln PF₅ - 100 max drawdown), today's {today}: the "
+            f"best of {count} looks better than it is"
+        )
+    if found is not None and not math.isnan(found.pbo):
+        said = "above" if found.pbo > limits.max_overfitting else "within"
+        lines.append(
+            f"PBO {found.pbo:.2f} of {found.settings} different settings, {said} the limit of "
+            f"{limits.max_overfitting:g}: the share of splits in which the best setting of one "
+            "half was no better than the median in the other"
+        )
+    elif found is not None:
+        lines.append("PBO: not measured, it needs two settings and 32 days or more")
+    alarmed = sum(bool(row.figures["alarms"]) for row in table.rows)
+    if alarmed:
+        lines.append(f"! {alarmed} of {count} settings have implausible figures; see the file")
+    if table.base.train_cutoff_ms > table.base.from_ms:
+        cutoff = utc_text(table.base.train_cutoff_ms)
+        lines.append(f"! the models have learned from bars until {cutoff}: the figures say nothing")
+    return lines
+
+
+def as_dict(table: SweepTable) -> dict[str, Any]:
+    """Ready for JSON: what was swept, today's settings, every row in the order of the sweep."""
+    best, found, base = table.best, table.overfitting, table.base
+    return {
+        "sweep": table.id, "symbol": base.symbol,
+        "from": utc_text(base.from_ms), "to": utc_text(base.to_ms),
+        "graphs": dict(base.graphs), "pbo": _pbo(table), "settings": len(table.rows),
+        "different_settings": None if found is None else found.settings,
+        "words": words(table), "today": _row(table.today),
+        "best": None if best is None else _row(best), "rows": [_row(row) for row in table.rows],
+    }  # fmt: skip
+
+
+def write_files(table: SweepTable, stem: Path) -> list[Path]:
+    """Writes `stem`.json, .csv and .parquet, each whole or not at all; their paths."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    rows = [_flat(row) for row in table.rows]
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("json", "csv", "parquet")]
+    parts = [path.with_name(path.name + ".part") for path in paths]
+    text = json.dumps(as_dict(table), indent=1, ensure_ascii=False, allow_nan=False)
+    parts[0].write_text(text + "\n", encoding="utf-8")
+    with parts[1].open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    pq.write_table(pa.Table.from_pylist(rows), parts[2])
+    for part, path in zip(parts, paths, strict=True):
+        part.replace(path)
+    return paths
+
+
+def _row(row: SweepRow) -> dict[str, Any]:
+    return {"overrides": dict(row.overrides), **row.figures}
+
+
+def _flat(row: SweepRow) -> dict[str, Any]:
+    """One line of the files; a key's values may be of several kinds, so they are JSON texts."""
+    figures = {key: value for key, value in row.figures.items() if key != "alarms"}
+    texts = json.dumps(dict(row.overrides), sort_keys=True)
+    alarms = " ".join(row.figures["alarms"])
+    return {"key": row.key, "overrides": texts, **figures, "alarms": alarms}
+
+
+def _pbo(table: SweepTable) -> float | None:
+    found = table.overfitting
+    return None if found is None or math.isnan(found.pbo) else found.pbo
+
+
+def _title(table: SweepTable) -> str:
+    base = table.base
+    span = f"{utc_text(base.from_ms)} to {utc_text(base.to_ms)} UTC"
+    return f"Sweep {table.id}: {base.symbol}, {span}"
+
+
+def _figures(row: SweepRow) -> list[str]:
+    return [_figure(name, row.figures) for name in _COLUMNS]
+
+
+def _figure(name: str, figures: Mapping[str, Any]) -> str:
+    value = figures[name]
+    if value is None:
+        return "-"
+    if name in _SHARES:
+        return f"{value:.1%}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """The last part of each key, the whole key where that is not enough to tell them apart."""
+    ends = [key.rpartition(".")[2] for key in keys]
+    return [end if ends.count(end) == 1 else key for end, key in zip(ends, keys, strict=True)]
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
