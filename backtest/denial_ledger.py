@@ -26,6 +26,7 @@ WARNING = (
     "nothing about the rule."
 )
 _REPLICATES = 1000
+_LEAST = 30
 _NO_FLAT_SWAP = (SwapMode.DISABLED, SwapMode.REOPEN_CURRENT, SwapMode.REOPEN_BID)
 
 
@@ -61,6 +62,8 @@ class DenialRow:
     def verdict(self) -> str:
         if self.followed == 0:
             return "nothing to follow"
+        if self.followed < _LEAST:
+            return "too few to tell"
         if self.mean_r_low > 0:
             return "cost"
         return "saved" if self.mean_r_high < 0 else "not told apart from 0"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backtest import decided_run
+from backtest.costs import LearnedCosts, Sample, write_costs
 from backtest.run import main
 from ml.training.trials import TrialLedger
 from tests.tiny_models import write_models
@@ -140,3 +141,21 @@ def test_max_lot_caps_every_position(folder: Path) -> None:
 def test_seed_moves_slippage(folder: Path, plain: dict[str, Any]) -> None:
     other = run(folder, "seed", "--seed", "8")
     assert other["deals_sha256"] != plain["deals_sha256"]
+
+
+def test_learnt_costs_are_paid_and_said(folder: Path, plain: dict[str, Any]) -> None:
+    seen = Sample(count=1, points=(9000,))
+    file = folder / "costs.json"
+    write_costs(
+        file,
+        LearnedCosts(
+            symbol="BTCUSD", currency="USD", from_ms=0, to_ms=1, deals=3, quotes=1, spread=seen,
+            spread_by_hour={}, slippage=Sample(count=1, points=(700,)), commission_per_lot=2.0,
+        ),
+    )  # fmt: skip
+    dear = run(folder, "dear", "--costs", str(file), "--override", "spread_filter.max_points=1e9")
+    assert dear["costs"]["slipped_points"] == pytest.approx(700)
+    assert dear["costs"]["commission"] > 0
+    each, before = (of["costs"]["spread"] / of["deals"] for of in (dear, plain))
+    assert each > 3 * before
+    assert "costs learnt from 3 deals and 1 quotes" in dear["warnings"]
