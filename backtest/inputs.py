@@ -39,7 +39,7 @@ class RowInputs:
         self._breaks = self._sessions_with_breaks()
         self._last_row = -1
         self.watches = self._adviser.manages or self._day is not None
-        self._quiet = QuietCloses(bars, self._columns, rules, venue, self._adviser, self._day)
+        self._quiet: QuietCloses | None = None
 
     def close_ms(self, row: int) -> int:
         """The close of a decided row."""
@@ -48,6 +48,10 @@ class RowInputs:
     def first_busy(self, row: int, before: int) -> int:
         """The first row from `row` on, at most `before`, that must be asked for while something is
         open. Those before it are taken in."""
+        if self._quiet is None:
+            self._quiet = QuietCloses(
+                self._bars, self._columns, self._rules, self._venue, self._adviser, self._day
+            )
         first = self._quiet.first_busy(row, before)
         if first > row:
             self._last_row = first - 1

@@ -266,7 +266,7 @@ class _OwnDays:
         self._opened_days: set[int] = set()
         self._cash_read = 0
         self._profits: dict[int, float] = {}
-        self.total_profit = self.best_day_profit = 0.0
+        self._total = self.total_profit = self.best_day_profit = 0.0
 
     @property
     def has_news(self) -> bool:
@@ -287,9 +287,10 @@ class _OwnDays:
         for at_ms, amount in new:
             day_ms = self._days.start_ms(at_ms)
             self._profits[day_ms] = self._profits.get(day_ms, 0.0) + amount
+            self._total += amount
         self._cash_read += len(new)
-        self.total_profit = _money(sum(self._profits.values()))
-        self.best_day_profit = _money(max(0.0, *self._profits.values()))
+        self.total_profit = _money(self._total)
+        self.best_day_profit = _money(max(0.0, max(self._profits.values())))
 
     def opened_since(self, from_ms: int) -> int:
         """How many of our trades were opened at or after an instant."""

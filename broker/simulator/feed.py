@@ -64,9 +64,14 @@ class Feed:
 
     def opened(self, instant_ms: int) -> int:
         """How many bars have opened at or before an instant."""
-        if instant_ms != self._opened_at_ms:
+        passed_ms = instant_ms - self._opened_at_ms
+        if passed_ms:
+            first, last = 0, len(self.open_ms)
+            if passed_ms > 0:  # bars do not overlap: so many can have opened since, no more
+                first = self._opened
+                last = min(last, first + passed_ms // self.step_ms + 1)
             self._opened_at_ms = instant_ms
-            self._opened = bisect_right(self.open_ms, instant_ms)
+            self._opened = bisect_right(self.open_ms, instant_ms, first, last)
         return self._opened
 
     def closed(self, instant_ms: int) -> int:

@@ -34,6 +34,7 @@ _NAMES = (Side.NONE.name, Side.BUY.name, Side.SELL.name)  # by their value: −1
 _LEAST_VOLUME = 1e-9
 
 # Bound once: an enumeration's member costs ten times a plain name, several times a trade.
+_OPENING = (Enter, Add)
 _LONG, _SHORT, _BUY, _SELL = Side.BUY, Side.SELL, OrderType.BUY, OrderType.SELL
 
 
@@ -140,7 +141,7 @@ class _Planner(NamedTuple):
     magic_bits: int
 
     def leg(self, number: int, intent: Intent, held: dict[int, OpenTrade]) -> Leg:
-        if isinstance(intent, Enter | Add):
+        if isinstance(intent, _OPENING):
             return Leg(intent, self._opening(number, intent))
         trade = held[intent.position_id]
         if isinstance(intent, Modify):
