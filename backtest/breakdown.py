@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backtest.columns import DecidedBars
 from backtest.report import ChartTrade
-from backtest.statistics import Interval, bootstrap, wilson
+from backtest.statistics import Estimate, Interval, bootstrap, wilson
 from market.bars import Float64s
 from market.instrument import Instrument
 from trading.decision import gate
@@ -25,6 +25,7 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 _REPLICATES = 1000
+_LEAST = 10
 _SPREAD_SHARES = (0.05, 0.10)
 
 Labels = NDArray[np.str_]
@@ -33,7 +34,7 @@ Labels = NDArray[np.str_]
 @dataclass(frozen=True, slots=True)
 class Group:
     """Trades of one group. `won`: Wilson's 95 % interval; `mean_r` with 95 % limits of a block
-    bootstrap: net profit over what the first stop risked."""
+    bootstrap, with ten trades or more: net profit over what the first stop risked."""
 
     name: str
     trades: int
@@ -51,7 +52,7 @@ def groups(labels: Sequence[str] | Labels, net: Float64s, r: Float64s) -> tuple[
     for name in sorted(set(names.tolist())):
         mine = names == name
         known = r[mine & ~np.isnan(r)]
-        mean = bootstrap(known, _mean, replicates=_REPLICATES)
+        mean = _mean_r(known)
         won = wilson(int((net[mine] > 0).sum()), int(mine.sum()))
         total = float(net[mine].sum())
         found.append(Group(name, len(net[mine]), won, total, mean.value, mean.low, mean.high))
@@ -83,6 +84,13 @@ def breakdown(
         "filters that are off": lambda: _others(rows, bars, of, settings),
     }
     return {name: groups(labels(), net, r) for name, labels in made.items()} if trades else {}
+
+
+def _mean_r(known: Float64s) -> Estimate:
+    """Without limits where there are too few trades for a bootstrap to know any."""
+    if len(known) < _LEAST:
+        return Estimate(_mean(known) if len(known) else math.nan, math.nan, math.nan)
+    return bootstrap(known, _mean, replicates=_REPLICATES)
 
 
 def _mean(values: Float64s) -> float:
@@ -134,7 +142,8 @@ def _share_name(share: float) -> str:
     edges = (0.0, *_SPREAD_SHARES, math.inf)
     for low, high in pairwise(edges):
         if low <= share < high:
-            return f"{low:.0%} and above" if high == math.inf else f"{low:.0%} to {high:.0%}"
+            above = high == math.inf
+            return f"{100 * low:02.0f} % " + ("and above" if above else f"to {100 * high:02.0f} %")
     return "unknown"
 
 
