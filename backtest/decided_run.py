@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CACHE = Path("datasets")
 # The bar that opens at the last decision: its first tick is the quote in force there.
-_ONE_MORE_BAR_MS = 15 * 60_000
+ONE_MORE_BAR_MS = 15 * 60_000
 _DAY_MS = 86_400_000
 
 
@@ -51,22 +51,23 @@ def decided_run(
 
     if problem := contradiction(given):
         raise DaemonError(problem)
-    settings = _settings(given)
+    settings = settings_of(given)
     of = known_instrument(settings.symbol)
-    costs = _costs(given, settings)
+    costs = costs_of(given, settings)
     paths = settings.ml.paths.for_symbol(settings.symbol)
     if given.models is not None:
         paths = paths.in_folder(given.models)
     models = load_for(paths, settings.ml.features, settings.symbol)
-    plan, history = _market(given, settings, models)
+    plan, history = market_of(given, settings, models)
     for line in model_lines(models, settings.decision, has_m1=plan.m1 is not None):
         say(line)
-    outside = _outside(given, settings, models)
+    outside = outside_of(given, settings, models)
     run = _decide(settings, plan, history, models, outside, of, costs)
     return DecidedRun(settings, plan, models, outside, run, costs)
 
 
-def _settings(given: argparse.Namespace) -> "Settings":
+def settings_of(given: argparse.Namespace) -> "Settings":
+    """The settings files with the options' own values. Raises `SettingsError`."""
     from settings import load_settings
 
     overrides = list(given.override)
@@ -84,7 +85,8 @@ def _settings(given: argparse.Namespace) -> "Settings":
     return load_settings(overrides=overrides, **named)
 
 
-def _costs(given: argparse.Namespace, settings: "Settings") -> "LearnedCosts | None":
+def costs_of(given: argparse.Namespace, settings: "Settings") -> "LearnedCosts | None":
+    """What `--costs` names."""
     from backtest.costs import read_costs
 
     if given.costs is None:
@@ -92,7 +94,7 @@ def _costs(given: argparse.Namespace, settings: "Settings") -> "LearnedCosts | N
     return read_costs(given.costs, symbol=settings.symbol, currency=settings.paper.currency)
 
 
-def _market(
+def market_of(
     given: argparse.Namespace, settings: "Settings", models: "ModelSet"
 ) -> tuple["PaperPlan", "Bars"]:
     """The span as a paper run of the same flags has it, and all bars of its market."""
@@ -123,7 +125,8 @@ def _after_training(options: "PaperOptions", models: "ModelSet") -> "PaperOption
     return replace(options, from_ms=max(options.from_ms or 0, learned_until_ms))
 
 
-def _outside(given: argparse.Namespace, settings: "Settings", models: "ModelSet") -> "Outside":
+def outside_of(given: argparse.Namespace, settings: "Settings", models: "ModelSet") -> "Outside":
+    """Calendar and on-chain record of features and rules."""
     from market.instruments import INSTRUMENTS
     from trading.model import learned_calendar
     from trading.outside import read_outside
@@ -145,7 +148,7 @@ def _decide(
 
     quantile = settings.decision.prediction.quantile
     from_ms, to_ms = plan.limits.from_ms, plan.limits.to_ms or int(history.close_ms[-1])
-    history = history.between(int(history.open_ms[0]), max(to_ms, from_ms) + _ONE_MORE_BAR_MS)
+    history = history.between(int(history.open_ms[0]), max(to_ms, from_ms) + ONE_MORE_BAR_MS)
     forecasts = history_forecasts(
         history,
         models.signal,

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--axis", action="append", default=[], metavar="KEY=V1,V2",
         help="a key and its values, over the target's grids or alone (repeatable)")  # fmt: skip
     add("--random", type=int, metavar="N", help="N settings drawn from the grid (default: all)")
-    add("--seed", type=int, default=0, metavar="N", help="of the draw")
+    add("--draw-seed", type=int, default=0, metavar="N", help="of the draw")
     add("--heat", metavar="KEY,KEY", help="keys of the heat map (default: those with most values)")
     add("--rows", type=int, default=15, metavar="N", help="rows to print")
     add("--out", type=Path, metavar="STEM", help="the files' stem (default: in reports/)")
@@ -65,13 +65,14 @@ def _parser() -> argparse.ArgumentParser:
 def _sweep(given: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from backtest.sweep.command import read_base, settings_of, sweep_with_progress
+    from backtest.decided_run import settings_of
+    from backtest.sweep.command import read_base, sweep_with_progress
     from backtest.sweep.errors import SweepError
     from backtest.sweep.settings import TradedSettings, require_allowed
     from backtest.sweep.table import show, write_files
 
-    if given.apply and given.override:
-        raise SweepError("--apply without --override is allowed: what is written would miss them")
+    if given.apply and (given.override or given.max_lot is not None):
+        raise SweepError("--apply without --override and --max-lot is allowed: they would be lost")
     settings, points = settings_of(given), _points(given)
     require_allowed(TradedSettings(settings.decision, settings.paper), points)
     longest = max(point.get(_LOOKBACK, 0) for point in points)
@@ -97,7 +98,7 @@ def _points(given: argparse.Namespace) -> list[Any]:
     if given.target is not None:
         grids = read_targets(_ROOT / "config" / "sweeps.json")[given.target].grids
     points = expand([{**grid, **own} for grid in grids])
-    return points if given.random is None else draw(points, given.random, seed=given.seed)
+    return points if given.random is None else draw(points, given.random, seed=given.draw_seed)
 
 
 def _heat_maps(table: "SweepTable", keys: str | None, stem: Path) -> list[Path]:

@@ -40,7 +40,8 @@ class SweepBase:
     `forecasts`: of the last bars of `history`, from the longest look-back before `from_ms` on.
     `m1` (n, 5): M1 features of those same bars, where there are M1 bars. `models`: the model files
     by name, `answers`: what the models beside the signal model said before, likewise.
-    `train_cutoff_ms`: the latest of the models.
+    `slippage`: learnt from deals (`backtest.rules.Rules`). `train_cutoff_ms`: the latest of the
+    models.
     """
 
     history: Bars
@@ -50,6 +51,7 @@ class SweepBase:
     to_ms: int
     settings: TradedSettings
     instrument: Instrument
+    slippage: tuple[int, ...]
     orders: Orders
     news: CalendarSource
     paths: ModelPaths

@@ -83,6 +83,7 @@ class Bench:
         rules = Rules(
             base.instrument, settings.decision, settings.paper, base.orders.strategy_id,
             base.orders.valid_for_ms, base.orders.magic_bits, self._models, base.news,
+            base.slippage,
         )  # fmt: skip
         return run_backtest(bars, rules)
 

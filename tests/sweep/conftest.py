@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from backtest.decided_run import settings_of
 from backtest.sweep.base import SweepBase
-from backtest.sweep.command import add_sweep_options, read_base, settings_of
+from backtest.sweep.command import add_sweep_options, read_base
 from tests.tiny_models import write_models
 
 ROOT = Path(__file__).resolve().parents[2]
