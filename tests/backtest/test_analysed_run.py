@@ -159,3 +159,11 @@ def test_learnt_costs_are_paid_and_said(folder: Path, plain: dict[str, Any]) -> 
     each, before = (of["costs"]["spread"] / of["deals"] for of in (dear, plain))
     assert each > 3 * before
     assert "costs learnt from 3 deals and 1 quotes" in dear["warnings"]
+
+
+def test_account_gives_its_risk_lot_and_currency_and_no_bridge_is_asked(folder: Path) -> None:
+    """`exness_main` of config/accounts.json: a cent account that risks 3 % and at most 5 lots."""
+    found = run(folder, "account", "--account", "exness_main")
+    assert found["initial_balance"] == 1_000_000
+    assert found["settings"]["account.risk_pct"]["state"] == "exercised"
+    assert found["settings"]["bridge.api_base_url"]["state"] == "unsupported"
