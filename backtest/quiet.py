@@ -32,8 +32,8 @@ class QuietCloses:
 
     A close is passed over where certainly no rule acts on the trade, where trade, balance and swap
     are as they were, and where no period of a guard has ended. Every other close is to be decided:
-    so are all of several trades, of a trade that was closed in part, and of an account that a prop
-    firm wants to be flat before breaks.
+    so are all of several trades, of a trade whose stop may move or that was closed in part, and of
+    an account that a prop firm wants to be flat before breaks.
     """
 
     def __init__(
@@ -50,16 +50,20 @@ class QuietCloses:
         prop = rules.decision.prop_rules
         self._prop_days = LocalPeriods(prop.zone) if prop else None
         weekend = prop is not None and prop.phase(rules.decision.prop.phase).weekend is not None
+        self._on_the_move = 0  # the position closed in part, or so far ahead that its stop may move
         self._never = weekend and rules.instrument.sessions.has_breaks
 
     def first_busy(self, row: int, before: int) -> int:
         """The first row from `row` on, and at most `before`, that is to be decided. The closes
         before it are in the day book then."""
-        if self._never or self._venue.holds != 1:
+        if self._never or self._venue.holds != 1 or self._venue.holds_position(self._on_the_move):
             return row
         (trade,) = self._venue.trades()
+        if trade.volume_lots < entry_volume_lots(trade, self._venue.book):
+            self._on_the_move = trade.position_id
+            return row
         rows = slice(row, self._unchanged_before(row, min(before, row + _AT_ONCE), trade))
-        if rows.stop <= row or trade.volume_lots < entry_volume_lots(trade, self._venue.book):
+        if rows.stop <= row:
             return row
         prices = (self._bids if trade.side > 0 else self._asks)[rows]
         equity, worst = self._equity(trade, rows, prices.tolist())
@@ -122,14 +126,23 @@ class QuietCloses:
         columns, settings, tick = self._columns, self._settings, self._instrument.tick_size
         of = range(self._first + rows.start, self._first + rows.stop)
         held = columns.facts.held_columns(trade, of)
-        chances = self._adviser.exit_chances(trade, held, columns.features[rows], columns.m1[rows])
-        may_act = quiet.may_leave_or_add(*chances, settings)
+        behind = len(prices)
         if self._least_profit_atr < math.inf:
             furthest = np.maximum(
                 (held.best_price - trade.price_open) * trade.side,
                 (tick_prices(prices, tick) - trade.price_open) * trade.side,
             )
-            may_act |= furthest >= self._least_profit_atr * held.atr_entry - tick
+            ahead = furthest >= self._least_profit_atr * held.atr_entry - tick
+            behind = int(ahead.argmax()) if ahead.any() else behind
+        may_act = np.ones(len(prices), dtype=np.bool_)
+        if behind == 0:
+            self._on_the_move = trade.position_id
+            return may_act
+        asked = slice(rows.start, rows.start + behind)
+        chances = self._adviser.exit_chances(
+            trade, held.before(behind), columns.features[asked], columns.m1[asked]
+        )
+        may_act[:behind] = quiet.may_leave_or_add(*chances, settings)
         return may_act
 
     def _fold(self, row: int, worst_equity: float) -> None:

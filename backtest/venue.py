@@ -51,6 +51,10 @@ class Venue:
         """How many positions are open."""
         return len(self._positions)
 
+    def holds_position(self, position_id: int) -> bool:
+        """Whether the only position is this one."""
+        return [each.identifier for each in self._positions.values()] == [position_id]
+
     def read_deals(self) -> Sequence[Deal]:
         """Folds the deals made since the last call, and returns them."""
         rows = self.terminal.ledger.deals

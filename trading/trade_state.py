@@ -35,6 +35,12 @@ class HeldColumns:
     exit_price: Float64s
     atr_entry: float
 
+    def before(self, row: int) -> "HeldColumns":
+        """The closes before a row."""
+        return HeldColumns(
+            self.bars_held[:row], self.best_price[:row], self.exit_price[:row], self.atr_entry
+        )
+
 
 class TradeFacts:
     """Facts of open trades at the closes of `bars`, from `first_row` on.
