@@ -1,8 +1,8 @@
-"""The issue's own run: paper over HTTP and the backtest decide five months of real bars alike.
+"""Paper over HTTP and the backtest decide five months of real bars alike, with all four models.
 
-The model is trained on everything before June 2025; both then decide June to October 2025. The
-paper run goes through the real daemon, the real client and the real bridge server in another
-process.
+The models are trained on everything before June 2025; both then decide June to October 2025, with
+M1 bars where there are any. The paper run goes through the real daemon, the real client and the
+real bridge server in another process.
 """
 
 import json
@@ -25,6 +25,7 @@ from ml.features.matrix import feature_matrix
 pytestmark = pytest.mark.soak
 
 ROOT = Path(__file__).resolve().parents[2]
+MODELS = ("ensemble", "position", "sltp", "risk")
 HASHES = ("decisions_sha256", "deals_sha256", "data_sha256")
 SPAN = ("--from", "2025-06-01", "--to", "2025-11-01")
 SHORT = ("--from", "2025-08-01", "--to", "2025-09-01")
@@ -39,10 +40,15 @@ def market(shared_data: Path) -> Path:
 def models(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     _door(
-        "train_ml_model.py", "--ensemble", "--data", str(market), "--to", "2025-06-01",
-        "--profile", "quick", "--models", str(folder),
+        "train_ml_model.py", *(f"--{model}" for model in MODELS), "--data", str(market),
+        "--m1", str(minutes(market)), "--to", "2025-06-01", "--profile", "quick",
+        "--models", str(folder), "--override", f"study.ledger={folder / 'trials.sqlite'}",
     )  # fmt: skip
     return folder
+
+
+def minutes(market: Path) -> Path:
+    return market.with_name("btcusdt_m1_spot.parquet")
 
 
 def _command(*arguments: str) -> list[str]:
@@ -62,7 +68,8 @@ def _door(*arguments: str, zone: str = "UTC") -> None:
 
 def _paper_flags(market: Path, models: Path, folder: Path, *more: str) -> list[str]:
     return [
-        "trading.py", "--paper", "--market", str(market), "--speed", "max", "--quiet",
+        "trading.py", "--paper", "--market", str(market), "--m1", str(minutes(market)),
+        "--speed", "max", "--quiet",
         "--models", str(models), "--state", str(folder / "state"),
         "--summary", str(folder / "paper.json"), *more,
     ]  # fmt: skip
@@ -71,8 +78,9 @@ def _paper_flags(market: Path, models: Path, folder: Path, *more: str) -> list[s
 def _backtest(market: Path, models: Path, folder: Path, *more: str) -> dict[str, Any]:
     file = folder / "backtest.json"
     _door(
-        "backtest_config.py", "--data", str(market), "--models", str(models), "--no-chart",
-        "--summary", str(file), *more,
+        "backtest_config.py", "--data", str(market), "--m1", str(minutes(market)),
+        "--models", str(models), "--no-chart", "--summary", str(file),
+        "--override", f"study.ledger={folder / 'trials.sqlite'}", *more,
     )  # fmt: skip
     return _read(file)
 
@@ -120,6 +128,27 @@ def test_fixed_gate_over_five_months_gives_the_same_decisions(
     fixed = (*SPAN, "--override", "prediction.gate=fixed")
     _door(*_paper_flags(market, models, tmp_path, *fixed))
     _require_same(_read(tmp_path / "paper.json"), _backtest(market, models, tmp_path, *fixed))
+
+
+@pytest.mark.timeout(3000)
+def test_every_model_and_rule_that_can_be_on_at_once_gives_the_same_decisions(
+    market: Path, models: Path, tmp_path: Path
+) -> None:
+    news = market.with_name("forex_factory_high_impact.csv.gz")
+    settings = {
+        "dynamic_sltp.use_model": "true", "news_block_minutes": "30",
+        "ml_active_management.ml_trailing_stop.enabled": "true",
+        "ml_active_management.add.enabled": "true", "max_open_positions": "2",
+        "adx_regime_filter.enabled": "true", "equity_curve_filter.enabled": "true",
+        "max_trades_per_day": "6", "prop.profile": "ftmo_2step", "prop.initial_balance": "10000",
+        "risk_percent": "0.5",
+    }  # fmt: skip
+    on = [word for pair in settings.items() for word in ("--override", "=".join(pair))]
+    flags = (*SPAN, "--calendar", str(news), *on)
+    _door(*_paper_flags(market, models, tmp_path, *flags))
+    paper = _read(tmp_path / "paper.json")
+    _require_same(paper, _backtest(market, models, tmp_path, *flags))
+    assert paper["trades"] >= 20
 
 
 @pytest.mark.timeout(1200)
