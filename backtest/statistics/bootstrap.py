@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from market.bars import Float64s
 
 REPLICATES = 2000
+_KEPT_VALUES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,25 @@ def stationary_blocks(
     is `count` unless it is given. D. Politis, J. Romano, The Stationary Bootstrap, JASA 89 (1994).
     """
     size = count if length is None else length
+    if replicates * size <= _KEPT_VALUES:
+        return iter(_kept_blocks(count, block, replicates, seed, size))
+    return _drawn_blocks(count, block, replicates, seed, size)
+
+
+@lru_cache(maxsize=8)
+def _kept_blocks(
+    count: int, block: float, replicates: int, seed: int, size: int
+) -> tuple[NDArray[np.int64], ...]:
+    """Runs that are compared often have the same number of trades."""
+    drawn = tuple(_drawn_blocks(count, block, replicates, seed, size))
+    for rows in drawn:
+        rows.setflags(write=False)
+    return drawn
+
+
+def _drawn_blocks(
+    count: int, block: float, replicates: int, seed: int, size: int
+) -> Iterator[NDArray[np.int64]]:
     draw, place = np.random.default_rng(seed), np.arange(size)
     for _ in range(replicates):
         begins = draw.random(size) < 1 / block

@@ -95,10 +95,12 @@ def sweep_with_progress(
     from rich.progress import Progress as Shown
     from rich.progress import TimeRemainingColumn as TimeLeft
 
+    from backtest.sweep.runner import local
     from backtest.sweep.search import run_sweep
     from backtest.sweep.store import SweepStore
     from ml.training.trials import TrialLedger
 
+    local(1 if given.workers is None else given.workers)  # refuses before anything is shown
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn(), TextColumn("left"), TimeLeft())  # fmt: skip
     with Shown(*columns, console=Console(highlight=False, stderr=True)) as shown:

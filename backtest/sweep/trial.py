@@ -79,6 +79,11 @@ class Bench:
         """The trial's run. Raises `WarmUpError`, `SweepError`."""
         base = self._base
         settings = with_overrides(base.settings, trial.overrides)
+        if settings.paper.m1_inside_bars:
+            raise SweepError(
+                "paper.m1_inside_bars: false is allowed in a sweep, true came; it carries no M1 "
+                "bars"
+            )
         bars = self._decided(settings.decision.prediction.quantile, trial.from_ms, trial.to_ms)
         rules = Rules(
             base.instrument, settings.decision, settings.paper, base.orders.strategy_id,

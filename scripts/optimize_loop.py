@@ -1,0 +1,142 @@
+"""SHAP, tune, retrain, evaluate: which features and parameters the signal model should have.
+
+python scripts/optimize_loop.py --data FILE --to 2025-06-01
+python scripts/optimize_loop.py --data FILE --to 2025-06-01 --profile quick --trials 10
+python scripts/optimize_loop.py --data FILE --dry-run           says what would be done
+
+Groups of features stay or go by the rules of study.groups and study.prune_below (ml_config.json);
+candidates are trained and judged by their out-of-fold trades before --to. No setting and no
+installed model is changed: reports/optimize_<symbol>.json holds the sections for ml_config.json.
+The same command goes on with a loop that was stopped. Exit status: 0 done; 2 a person must act
+first; 130 stopped.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+_ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(_ROOT))
+
+if TYPE_CHECKING:
+    from ml.tune.loop import LoopOutcome, LoopRules
+    from settings import Settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    from trading.command_line import exit_status
+
+    given = _parser().parse_args(argv)
+    return exit_status(
+        lambda: _optimise(given), stopped="stopped; the same command goes on with the loop",
+        mendable=_failures,
+    )  # fmt: skip
+
+
+def _parser() -> argparse.ArgumentParser:
+    from trading.command_line import utc_instant_ms
+
+    parser = argparse.ArgumentParser(
+        prog="optimize_loop.py", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--data", type=Path, metavar="FILE", help="M15 bars (default: the generated market)")
+    add("--from", dest="from_ms", type=utc_instant_ms, metavar="DATE", help="UTC, inclusive")
+    add("--to", dest="to_ms", type=utc_instant_ms, metavar="DATE", help="train cutoff, exclusive")
+    add("--symbol", metavar="S", help="instead of config.json's symbol")
+    add("--calendar", type=Path, metavar="FILE", help="economic calendar (features.calendar)")
+    add("--onchain", type=Path, metavar="FOLDER", help="on-chain files (features.onchain)")
+    add("--profile", choices=("quick", "full"), default="full", help="as in training")
+    add("--seed", type=int, metavar="N", help="instead of ml_config.json's training.seed")
+    add("--trials", type=int, metavar="N", help="of the study (study.trials)")
+    add("--override", action="append", default=[], metavar="KEY=VALUE",
+        help="a setting for every step (repeatable)")  # fmt: skip
+    add("--work", type=Path, metavar="DIR", help="candidates and progress (default: in reports/)")
+    add("--out", type=Path, metavar="FILE", help="the proposal (default: in reports/)")
+    add("--dry-run", action="store_true", help="say what would be done, and what is done already")
+    return parser
+
+
+def _optimise(given: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from ml.tune.loop import LoopRules, StepLog, optimise, planned_steps
+    from ml.tune.loop_bench import CommandBench
+    from settings import load_settings
+
+    settings = load_settings(_ROOT, overrides=given.override, symbol=given.symbol)
+    study, present = settings.ml.study, tuple(settings.ml.features.groups)
+    rules = LoopRules(study.groups, study.prune_below, settings.gate.retrain)
+    rules = _possible(rules, given, settings)
+    console = Console(highlight=False, markup=False)
+    if given.dry_run:
+        for number, line in enumerate(planned_steps(present, rules), start=1):
+            console.print(f"{number}. {line}")
+        return 0
+    folder = given.work or _ROOT / "reports" / f"optimize_{settings.symbol.lower()}"
+    identity = _identity(given, settings)
+    bench = CommandBench(given, folder / identity[:12])
+    log = StepLog(folder / "steps.json", identity)
+    made = optimise(bench, present, rules, log, console.print)
+    path = given.out or _ROOT / "reports" / f"optimize_{settings.symbol.lower()}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(made), indent=2) + "\n", encoding="utf-8")
+    for line in _words(made):
+        console.print(line)
+    console.print(f"proposal: {path}; no setting was changed")
+    return 0
+
+
+def _possible(rules: "LoopRules", given: argparse.Namespace, settings: "Settings") -> "LoopRules":
+    """Without the group onchain where its files are not given."""
+    from dataclasses import replace
+
+    if given.onchain is not None or settings.ml.features.onchain is not None:
+        return rules
+    left = tuple(each for each in rules.groups.candidates if each != "onchain")
+    return replace(rules, groups=rules.groups.model_copy(update={"candidates": left}))
+
+
+def _identity(given: argparse.Namespace, settings: "Settings") -> str:
+    """SHA-256 of the data, the settings and the options that a loop's steps depend on."""
+    digest = hashlib.sha256(settings.model_dump_json().encode())
+    names = ("from_ms", "to_ms", "profile", "seed", "symbol", "trials", "override")
+    digest.update(json.dumps([getattr(given, name) for name in names]).encode())
+    folder = [] if given.onchain is None else sorted(given.onchain.iterdir())
+    for path in (given.data, given.calendar, *folder):
+        digest.update(b"-" if path is None else path.read_bytes())
+    return digest.hexdigest()
+
+
+def _words(made: "LoopOutcome") -> list[str]:
+    before, after = (
+        "not comparable" if each is None else f"{each:.2f}"
+        for each in (made.score_before, made.score_after)
+    )
+    if not made.sections:
+        return [f"score {before}: today's groups and parameters stay"]
+    tries = len(made.verdicts)
+    return [
+        f"score {before} -> {after}, chosen in {tries} decisions on the bars it was judged on: "
+        "judge it on bars it has not seen",
+        f"sections: {', '.join(made.sections)}",
+    ]
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from ml.training.models import TrainingError
+    from ml.training.splits import SplitError
+    from ml.training.trials import TrialLedgerError
+    from ml.tune.loop_bench import StepFailed
+
+    return StepFailed, TrainingError, SplitError, TrialLedgerError
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
