@@ -108,8 +108,14 @@ class Adviser:
     def __init__(
         self, models: BesideModels, settings: DecisionSettings, feature_names: Sequence[str]
     ) -> None:
-        """`DaemonError` where a model that is on needs a feature that the groups do not have."""
+        """`DaemonError` where a model that is on needs a feature that the groups do not have, or
+        exits are to be the position model's and there is none."""
         management = settings.ml_active_management
+        if management.position_as_primary_exit.enabled and models.position is None:
+            raise DaemonError(
+                "ml_active_management.position_as_primary_exit is on and there is no position "
+                "model to exit by: train it (python train_ml_model.py --position) or switch it off"
+            )
         self._exits = models.position if management.enabled else None
         self._stops = models.sltp if settings.dynamic_sltp.use_model else None
         self._risk = models.risk if settings.risk_model.enabled else None

@@ -20,6 +20,7 @@ from trading.assemble import Trade, assemble, known_instrument
 from trading.bridge_process import BridgeProcess
 from trading.channels import Channels
 from trading.clock import PaperClock, StopFlag
+from trading.doctor.storage import closed_trades
 from trading.journal import Journal
 from trading.life import Life, pulse_of, redactor
 from trading.model import (
@@ -42,6 +43,7 @@ from trading.paper import (
     plan_run,
 )
 from trading.pins import Accepted
+from trading.primary_exit import primary_exit_lines
 from trading.redaction import Redactor
 from trading.session import Session, reporter_of, stop_on_signals
 from trading.state_folder import PAPER_ACCOUNT, StateFolder
@@ -118,11 +120,16 @@ class _Run:
     def headline(self, folder: StateFolder) -> str:
         start = utc_text(self.plan.limits.from_ms)
         text = f"paper: {self.settings.symbol} on {self.plan.source} from {start} UTC"
-        models = model_lines(self.models, self.settings.decision, has_m1=self.plan.m1 is not None)
+        settings = self.settings.decision
+        models = model_lines(self.models, settings, has_m1=self.plan.m1 is not None)
+        exits = primary_exit_lines(
+            self.models, settings,
+            lambda: closed_trades(folder.path, self.trade.daemon.strategy_id),
+        )  # fmt: skip
         from_ms = self.plan.limits.from_ms
-        news = news_lines(self.outside, self.settings.news, self.settings.decision, from_ms)
+        news = news_lines(self.outside, self.settings.news, settings, from_ms)
         warnings = (f"warning: {each}" for each in self.warnings)
-        return "\n".join([f"{text}, state in {folder.path}", *models, *news, *warnings])
+        return "\n".join([f"{text}, state in {folder.path}", *models, *exits, *news, *warnings])
 
     def session(self, folder: StateFolder, bridge: BridgeProcess, stop: StopFlag) -> Session:
         """A bot over the bridge, with the folder's journal and bars."""

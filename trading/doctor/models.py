@@ -1,8 +1,6 @@
 """Models, their hashes and features; what the features know; when exits may be the model's."""
 
-import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from market.bars import utc_text
 from ml.features.catalogue import LOOKBACK_MS, names
@@ -22,6 +20,7 @@ from trading.decision.records import ClosedTrade
 from trading.doctor.bedside import Bedside
 from trading.doctor.check import Finding, NotLooked, bad, good, judged, note
 from trading.outside import Outside
+from trading.primary_exit import exit_precision
 
 KINDS: tuple[Kind, ...] = ("signal", "position", "sltp", "risk")
 _PULL = "or pull a release: python ml/local_hub.py --pull (docs/hub.md)"
@@ -89,7 +88,7 @@ def primary_exit(
     if not is_on:
         return note("position_as_primary_exit is off")
     try:
-        precision = _exit_precision(_loaded("position", paths, features).notes)
+        precision = exit_precision(_loaded("position", paths, features).notes)
     except ModelError as error:
         return bad(str(error), f"{train_command('position')}, {_PULL}")
     evidence = exit_evidence(closed(), precision)
@@ -133,9 +132,3 @@ def _released(hub: Callable[[], Hub]) -> str:
         return hub().current_tag()
     except HubError:
         return ""
-
-
-def _exit_precision(notes: dict[str, Any]) -> float:
-    scores = notes.get("walk_forward", {}).get("exit", {})
-    precision = scores.get("precision")
-    return math.nan if precision is None else float(precision)
