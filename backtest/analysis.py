@@ -48,8 +48,9 @@ def analyse(
     """`trials_after`: the ledger's trials, asked with the plain figures once they are known."""
     run, settings = done.run, done.settings
     review = Review(run)
-    plain = _plain_summary(done, review)
+    plain = plain_summary(done, review)
     trials = trials_after(plain)
+    facts = _facts(done, review)  # before entries are followed, which asks the minutes again
     close_ms = run.bars.close_ms.tolist()
     trades = chart_trades(run.trades, {close_ms[row]: sent for row, sent in run.sent.items()})
     of = run.rules.instrument
@@ -61,13 +62,14 @@ def analyse(
         _title(done), run, plain, months(run.trades, run.curve, run.initial_balance), trades,
         excursions(trades, run.bars.history, of.point),
         breakdown(trades, r, run.bars, of, settings.decision), denials, run_costs(run),
-        coverage(settings_keys(settings.model_dump(mode="json")), _facts(done, review)),
+        coverage(settings_keys(settings.model_dump(mode="json")), facts),
     )  # fmt: skip
     plain |= _extended(found, proof(run, trials))
     return found
 
 
-def _plain_summary(done: DecidedRun, review: Review) -> dict[str, Any]:
+def plain_summary(done: DecidedRun, review: Review) -> dict[str, Any]:
+    """The plain figures of a run, as `look` keeps them, with its warnings."""
     run = done.run
     summary = summarise(
         review.lines(),
@@ -102,6 +104,7 @@ def _extended(found: Analysis, proven: dict[str, Any]) -> dict[str, Any]:
 
 def _facts(done: DecidedRun, review: Review) -> Facts:
     run = done.run
+    minutes = run.venue.terminal.feeds[run.bars.history.symbol].minutes
     return Facts(
         settings=done.settings.decision,
         denied=review.denied,
@@ -116,6 +119,7 @@ def _facts(done: DecidedRun, review: Review) -> Facts:
         calendar=done.settings.ml.features.calendar is not None,
         onchain=done.settings.ml.features.onchain is not None,
         account=done.settings.account is not None,
+        inside=None if minutes is None else minutes.told,
     )
 
 

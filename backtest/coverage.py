@@ -9,11 +9,10 @@ A test fails while a key of the settings has no rule: new ones cannot go unrepor
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from backtest.coverage_rules import RULES, Facts, Rule
+from backtest.coverage_rules import RULES, Facts, Rule, State
 
-State = Literal["exercised", "unused", "unsupported"]
 STATES: tuple[State, ...] = ("exercised", "unused", "unsupported")
 
 

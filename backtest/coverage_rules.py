@@ -7,14 +7,16 @@ from typing import Literal
 
 from trading.decision.settings import DecisionSettings
 
-Answer = tuple[Literal["exercised", "unused", "unsupported"], str]
+State = Literal["exercised", "unused", "unsupported"]
+Answer = tuple[State, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a run did. `denied`: bars by rule; `intents`: by kind and by `kind reason`; `asked`:
     bars at which a model spoke; `capped`: entries smaller than risk wanted; `closes`: trades by how
-    they ended; `bars`, `slipped`, `charged`: decided bars, fills off the quote, deals with swap."""
+    they ended; `bars`, `slipped`, `charged`: decided bars, fills off the quote, deals with swap;
+    `inside`: bars whose order M1 told, None where they were not asked."""
 
     settings: DecisionSettings
     denied: Counter[str]
@@ -29,6 +31,7 @@ class Facts:
     calendar: bool
     onchain: bool
     account: bool
+    inside: int | None = None
 
     @property
     def opened(self) -> int:
@@ -97,6 +100,13 @@ def _asked(model: str) -> Callable[[Facts], int]:
 def _props(facts: Facts) -> int:
     closed = sum(count for name, count in facts.closes.items() if name.startswith("PROP_"))
     return closed + sum(facts.denied[rule] for rule in _PROPS)
+
+
+def _inside(facts: Facts) -> Answer:
+    if facts.inside is None:
+        return "unused", "off"
+    state: State = "exercised" if facts.inside else "unused"
+    return state, f"{facts.inside:,} bars with both levels told by M1"
 
 
 def _static_stops(settings: DecisionSettings) -> bool:
@@ -213,6 +223,7 @@ _RUN: Mapping[str, Rule] = {
     "paper.seed": counts(
         lambda f: f.slipped + f.generated, "fills off the quote, or a generated market"
     ),
+    "paper.m1_inside_bars": _inside,
     "daemon.strategy_id": _SIZED,
     "daemon.act_within_s": elsewhere("the daemon; a backtest acts at once"),
     "daemon.orders.magic_bits": _SIZED,

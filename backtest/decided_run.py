@@ -175,6 +175,7 @@ def _decide(
         memory.of(models),
         outside.news,
         slippage,
+        plan.m1,
     )
     run = run_backtest(bars, rules)
     memory.keep()

@@ -13,10 +13,10 @@ import numpy as np
 
 from backtest.review import LoneDenial
 from backtest.statistics import Interval, bootstrap, mean_block, wilson
+from broker.simulator.feed import NEVER, Watch
 from broker.simulator.rollover import Rollovers
 from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Float64s
-from market.fills import NO_EXIT, first_exit
 from market.instrument import SwapMode
 
 WARNING = (
@@ -99,7 +99,7 @@ def follow(
     """Each denied entry from the open of the next bar to its stop or target, by rule.
 
     `first`: the row of the feed that decided row 0 is. Fills and levels are those of the simulated
-    terminal (`market.fills.first_exit`), with commission of both sides and swap of each night.
+    terminal (`feed.Watch`), with commission of both sides and swap of each night.
     """
     market = _Market(terminal, symbol)
     nets: dict[str, list[float]] = defaultdict(list)
@@ -135,17 +135,16 @@ class _Market:
     def ended(self, of: LoneDenial, row: int) -> _Ended | None:
         """Net of spread, commission and swap; None where neither level was touched."""
         feed, ticks, side = self._feed, self._units.ticks, int(of.side)
-        end, fill, kind, at_open, _ = first_exit(
-            side, ticks(of.sl), ticks(of.tp), *feed.arrays, row, len(feed), True
-        )
-        if kind == NO_EXIT:
+        watch = Watch(feed, side, ticks(of.sl), ticks(of.tp), (row, True))
+        left_ms = watch.next_ms(feed.end_ms)
+        if left_ms == NEVER:
             return None
+        end = feed.opened(left_ms - 1)
         in_price = self._instrument.tick_value * of.volume_lots
-        gross = side * (int(fill) - ticks(of.price)) * in_price
-        left_ms = feed.open_ms[end] + (0 if at_open else feed.step_ms - 1)
+        gross = side * (watch.fill - ticks(of.price)) * in_price
         commission = 2 * self._instrument.commission_per_lot * of.volume_lots
-        net = gross - commission + self._swap(of, feed.open_ms[row], left_ms)
-        return _Ended(net, int(end) - row + 1)
+        net = gross - commission + self._swap(of, feed.open_ms[row], left_ms - (not watch.at_open))
+        return _Ended(net, end - row)
 
     def risk(self, of: LoneDenial) -> float:
         """What the entry would have lost at its stop, with commission; deposit currency."""

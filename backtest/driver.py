@@ -234,5 +234,7 @@ def _opened(bars: DecidedBars, rules: Rules) -> Venue:
         slippage_points=rules.paper.slippage_points,
         slippage_table=rules.slippage,
         server_zone=rules.paper.server_timezone,
+        minutes=None if rules.minutes is None else {symbol: rules.minutes},
+        inside_bars=rules.paper.m1_inside_bars,
     )
     return Venue(terminal, symbol, rules.strategy_id)

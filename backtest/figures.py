@@ -94,6 +94,7 @@ def _of_equity(run: BacktestRun, curve: EquityCurve) -> dict[str, Any]:
         "cagr": growth,
         "max_drawdown": max_drawdown(curve),
         "calmar": calmar(growth, max_drawdown(curve)),
+        "ambiguous_exits": sum(deal.ambiguous for deal in run.venue.terminal.ledger.deals),
         "exposure": exposure(opened, closed, from_ms=from_ms, to_ms=to_ms),
         "turnover_a_year": turned,
     }

@@ -113,6 +113,7 @@ def _pipeline(given: argparse.Namespace, of: "Journalled", rules_of_ms: int) -> 
         settings.daemon.strategy_id, settings.daemon.act_within_ms,
         settings.daemon.orders.magic_bits,
         asked if minutes is not None else replace(asked, minutes=False), outside.news,
+        minutes=minutes,
     )  # fmt: skip
     return Pipeline(
         models.signal, tuple(settings.ml.features.groups), rules, outside, minutes

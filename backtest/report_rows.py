@@ -32,6 +32,7 @@ _FIGURES = (
     ("growth a year", "cagr", "{:.1%}"),
     ("largest drawdown", "max_drawdown", "{:.1%}"),
     ("Calmar", "calmar", "{:.2f}"),
+    ("exits in bars of both levels, taken as stops", "ambiguous_exits", "{:,}"),
     ("time in the market", "exposure", "{:.1%}"),
     ("turnover a year, of equity", "turnover_a_year", "{:,.0f}"),
 )

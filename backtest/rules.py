@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from broker.simulator.settings import PaperSettings
+from market.bars import Bars
 from market.instrument import Instrument
 from trading.advice import NO_MODELS, BesideModels
 from trading.decision.settings import DecisionSettings
@@ -13,7 +14,8 @@ from trading.releases import NO_CALENDAR, CalendarSource
 class Rules:
     """`models`: those beside the signal model, whose answers the decided bars hold already.
     `news`: the calendar that the rules look at. `slippage`: points that fills are drawn from, + is
-    worse; empty where `paper.slippage_points` holds."""
+    worse; empty where `paper.slippage_points` holds. `minutes`: M1 bars, needed where
+    `paper.m1_inside_bars` is on."""
 
     instrument: Instrument
     decision: DecisionSettings
@@ -24,3 +26,4 @@ class Rules:
     models: BesideModels = NO_MODELS
     news: CalendarSource = NO_CALENDAR
     slippage: tuple[int, ...] = ()
+    minutes: Bars | None = None

@@ -11,7 +11,12 @@ def add_run_options(to: "argparse._ActionsContainer") -> None:
 
     add = to.add_argument
     add("--data", type=Path, metavar="FILE", help="M15 bars (default: the generated market)")
-    add("--m1", type=Path, metavar="FILE", help="M1 bars for the position model")
+    add(
+        "--m1",
+        type=Path,
+        metavar="FILE",
+        help="M1 bars for the position model, and for\npaper.m1_inside_bars",
+    )
     add("--calendar", type=Path, metavar="FILE",
         help="economic calendar of the news rules: CSV, or a daemon's\nnews.sqlite; default: "
         "features.calendar")  # fmt: skip

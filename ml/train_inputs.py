@@ -130,8 +130,10 @@ def trading_rules(settings: "Settings") -> "Rules":
     from backtest.rules import Rules
 
     daemon = settings.daemon
+    # labels know bars alone, so what is learned from their backtests does too
+    paper = settings.paper.model_copy(update={"m1_inside_bars": False})
     return Rules(
-        _instrument(settings.symbol), settings.decision, settings.paper, daemon.strategy_id,
+        _instrument(settings.symbol), settings.decision, paper, daemon.strategy_id,
         daemon.act_within_ms, daemon.orders.magic_bits,
     )  # fmt: skip
 

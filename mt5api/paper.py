@@ -224,4 +224,5 @@ def _terminal(spec: PaperSpec, bars: Bars, faults: FaultPlan) -> SimulatedTermin
         server_zone=spec.paper.server_timezone,
         faults=faults,
         minutes=_minutes(spec),
+        inside_bars=spec.paper.m1_inside_bars,
     )

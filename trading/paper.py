@@ -100,6 +100,8 @@ def plan_run(options: PaperOptions, trade: Trade, paper: PaperSettings) -> Paper
     else:
         plan = _from_file(options.market, options, trade, paper)
     if options.m1 is None:
+        if paper.m1_inside_bars:
+            raise PaperError("paper.m1_inside_bars: --m1 FILE is needed, none was given")
         return plan
     minutes = read_bars(options.m1, trade.instrument, server_zone=paper.server_timezone)
     if minutes.timeframe is not Timeframe.M1:

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from broker.simulator.inside import Minutes
 from market.bars import Bars, Int64s
-from market.fills import NO_EXIT, STOP, first_exit, ticks
+from market.fills import NO_EXIT, STOP, TARGET, first_exit, ticks
 from market.instrument import Instrument
 
 NEVER = 1 << 62
@@ -31,15 +32,15 @@ class QuoteTicks(NamedTuple):
 
 
 class Feed:
-    """The bars of one symbol. Finer bars would make a feed of their own with the same methods."""
+    """The bars of one symbol. `minutes`: M1 bars that say what came first inside one of them."""
 
     __slots__ = (
         "_opened", "_opened_at_ms", "_quote", "_quote_at_ms", "arrays", "bars", "close", "high",
-        "low", "open", "open_ms", "spread", "step_ms",
+        "low", "minutes", "open", "open_ms", "spread", "step_ms",
     )  # fmt: skip
 
-    def __init__(self, bars: Bars, instrument: Instrument) -> None:
-        self.bars = bars
+    def __init__(self, bars: Bars, instrument: Instrument, minutes: Minutes | None = None) -> None:
+        self.bars, self.minutes = bars, minutes
         self.step_ms = bars.timeframe.ms
         open_t, high_t, low_t, close_t, spread_t = ticks(
             bars, instrument.tick_size, instrument.point
@@ -163,3 +164,17 @@ class Watch:
         self.fill, self.is_stop = int(fill), kind == STOP
         self.at_open, self.ambiguous = bool(at_open), bool(ambiguous)
         self.instant_ms = feed.open_ms[row] + (0 if at_open else feed.step_ms)
+        if self.ambiguous and feed.minutes is not None:
+            self._ask(feed.minutes, row)
+
+    def _ask(self, minutes: Minutes, row: int) -> None:
+        """Both levels lie in one bar: its minutes may know which was touched first."""
+        feed = self.feed
+        opened_ms = feed.open_ms[row]
+        told = minutes.first_touched(
+            opened_ms, opened_ms + feed.step_ms, self.side, self.sl, self.tp, feed.spread[row]
+        )
+        self.ambiguous = told == NO_EXIT
+        minutes.told += told != NO_EXIT
+        if told == TARGET:
+            self.is_stop, self.fill = False, self.tp

@@ -56,6 +56,7 @@ class PaperSettings(BaseModel):
     """`config.json` → `paper`. `balance` is in units of `currency` (USC on a cent account).
 
     `account_mode`: each order its own position (hedging), or one per symbol (netting).
+    `m1_inside_bars`: M1 bars say which of stop and target a bar touched first (`inside`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +68,7 @@ class PaperSettings(BaseModel):
     server_timezone: str = "UTC"
     slippage_points: int = Field(default=50, ge=0)
     seed: int = Field(default=7, ge=0)
+    m1_inside_bars: bool = False
 
     @field_validator("currency")
     @classmethod

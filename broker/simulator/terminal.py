@@ -17,6 +17,7 @@ from broker.simulator.events import Events
 from broker.simulator.faults.market import MarketFaults
 from broker.simulator.faults.plan import FaultPlan
 from broker.simulator.feed import Feed, QuoteTicks
+from broker.simulator.inside import Minutes
 from broker.simulator.ledger import Ledger
 from broker.simulator.netting import NettingDesk, NettingEvents
 from broker.simulator.netting_book import NettingBook
@@ -47,7 +48,8 @@ class SimulatedTerminal:
     `account.units_per_base`. `start_ms`: the first instant, with all bars that closed before it
     as history. `slippage_points`: market orders slip by up to so much either way;
     `slippage_table`: by one of these points instead, + is worse. `faults`: what goes wrong in its
-    market. `minutes`: M1 bars that can be read; nothing else looks at them.
+    market. `minutes`: M1 bars that can be read; `inside_bars`: they say which of stop and target a
+    bar touched first, too.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class SimulatedTerminal:
         server_zone: str = "UTC",
         faults: FaultPlan | None = None,
         minutes: Mapping[str, Bars] | None = None,
+        inside_bars: bool = False,
     ) -> None:
         missing = sorted(set(bars) - set(instruments))
         if not bars or missing:
@@ -76,7 +79,8 @@ class SimulatedTerminal:
         self._seed, self._slippage_points = seed, slippage_points
         self._slippage_table = slippage_table
         self.scale: int = 10**account.currency_digits
-        self.feeds = {s: Feed(b, self.instruments[s]) for s, b in bars.items()}
+        self.inside_bars = inside_bars
+        self.feeds = {s: Feed(b, self.instruments[s], self._inside(s)) for s, b in bars.items()}
         self.units = {
             symbol: SymbolUnits(
                 instrument, leverage=account.leverage, currency_digits=account.currency_digits
@@ -193,6 +197,13 @@ class SimulatedTerminal:
             desk.requests = self.desk.requests
             self.units[symbol], self.desk = there, desk
 
+    def _inside(self, symbol: str) -> Minutes | None:
+        if not self.inside_bars:
+            return None
+        if symbol not in self.minutes:
+            raise ValueError(f"minutes: M1 bars of {symbol} are needed for its inside, none came")
+        return Minutes(self.minutes[symbol], self.instruments[symbol])
+
     def _new_desk(self) -> TradingDesk:
         seed, points, table = self._seed, self._slippage_points, self._slippage_table
         if isinstance(self.book, NettingBook):
@@ -288,6 +299,9 @@ class SimulatedTerminal:
         digest.update(repr(rest).encode())
         if self._slippage_table:
             digest.update(repr(self._slippage_table).encode())
+        if self.inside_bars:
+            for symbol in sorted(self.minutes):
+                digest.update(self.minutes[symbol].sha256().encode())
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:

@@ -147,7 +147,7 @@ def _run(
     rules = Rules(
         market.instrument,
         decision.model_copy(update={"dynamic_sltp": stops}),
-        market.paper.model_copy(update={"balance": _BALANCE}),
+        market.paper.model_copy(update={"balance": _BALANCE, "m1_inside_bars": False}),
         _STRATEGY,
         models=BesideModels(sltp=model),
     )

@@ -89,7 +89,8 @@ def make_case(
     """All files of a case under `folder`: tiny models, M1 bars and a calendar."""
     paper = paper or PaperSettings()
     trade = Trade(BTC, decision, DaemonSettings(), GROUPS)
-    plan = plan_run(PaperOptions(None, None, None, bars, "max"), trade, paper)
+    spanned = paper.model_copy(update={"m1_inside_bars": False})
+    plan = plan_run(PaperOptions(None, None, None, bars, "max"), trade, spanned)
     from_ms = plan.limits.from_ms
     minutes = write_minutes(
         folder / "m1.parquet", plan.bars.between(from_ms - BAR_MS * 8, _end(plan))
@@ -213,6 +214,7 @@ def run_in_process(case: Case, path: Path) -> tuple[list[str], SimulatedTerminal
         account=case.paper.account_terms(), start_ms=plan.limits.from_ms, seed=case.paper.seed,
         slippage_points=case.paper.slippage_points, server_zone=case.paper.server_timezone,
         minutes={"BTCUSD": plan.m1} if plan.m1 is not None else None,
+        inside_bars=case.paper.m1_inside_bars,
     )  # fmt: skip
     broker = NativeBroker(
         NativeTerminal(terminal), ServerClock(case.paper.server_timezone),
