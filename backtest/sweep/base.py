@@ -38,8 +38,9 @@ class SweepBase:
     """Bars, forecasts, models and today's settings.
 
     `forecasts`: of the last bars of `history`, from the longest look-back before `from_ms` on.
-    `m1` (n, 5): M1 features of those same bars, where there are M1 bars. `models`: the model files
-    by name, `answers`: what the models beside the signal model said before, likewise.
+    `m1` (n, 5): M1 features of those same bars, where there are M1 bars (`minutes`: those of the
+    span). `models`: the model files by name, `answers`: what the models beside the signal model
+    said before, likewise.
     `slippage`: learnt from deals (`backtest.rules.Rules`). `train_cutoff_ms`: the latest of the
     models.
     """
@@ -47,6 +48,7 @@ class SweepBase:
     history: Bars
     forecasts: ForecastColumns
     m1: Float64s | None
+    minutes: Bars | None
     from_ms: int
     to_ms: int
     settings: TradedSettings

@@ -73,6 +73,7 @@ def read_base(
     daemon = settings.daemon
     base = SweepBase(
         history=history, forecasts=forecasts, m1=_m1_rows(history, plan, len(forecasts)),
+        minutes=_minutes(plan, to_ms + ONE_MORE_BAR_MS),
         from_ms=plan.limits.from_ms, to_ms=to_ms, settings=today, instrument=of,
         slippage=slippage,
         orders=Orders(daemon.strategy_id, daemon.act_within_ms, daemon.orders.magic_bits),
@@ -137,6 +138,10 @@ def _m1_rows(history: "Bars", plan: "PaperPlan", rows: int) -> "Float64s | None"
     from ml.features.position import m1_features
 
     return None if plan.m1 is None else m1_features(plan.m1, history.close_ms[-rows:])
+
+
+def _minutes(plan: "PaperPlan", to_ms: int) -> "Bars | None":
+    return None if plan.m1 is None else plan.m1.between(plan.limits.from_ms, to_ms)
 
 
 def _model_files(paths: "ModelPaths", models: "ModelSet") -> dict[str, bytes]:

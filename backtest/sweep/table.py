@@ -19,8 +19,7 @@ from market.bars import utc_text
 
 _COLUMNS = {
     "score": "score", "trades": "trades", "profit_factor": "PF", "profit_factor_p5": "PF₅",
-    "max_drawdown": "DD", "win_rate": "win", "r_mean": "R", "net_profit": "net",
-    "sharpe": "Sharpe",
+    "max_drawdown": "DD", "win_rate": "win", "r_mean": "R",
 }  # fmt: skip
 _SHARES = ("max_drawdown", "win_rate")
 _TODAY = "today"
@@ -40,13 +39,12 @@ def show(console: Console, table: SweepTable, *, rows: int = 15) -> None:
     """Prints today's settings, the best rows, and what the whole sweep says."""
     keys = list(axes([row.overrides for row in table.rows]))
     made = Table(title=_title(table), title_justify="left")
-    for name in _short(keys):
-        made.add_column(name, justify="right")
+    made.add_column("setting", min_width=18)
     for name in _COLUMNS.values():
         made.add_column(name, justify="right", no_wrap=True)
-    made.add_row(*([_TODAY] + [""] * (len(keys) - 1))[: len(keys)], *_figures(table.today))
+    made.add_row(_TODAY, *_figures(table.today))
     for row in ranked(table)[:rows]:
-        made.add_row(*(_value(row.overrides.get(key, "")) for key in keys), *_figures(row))
+        made.add_row(_setting(row, keys), *_figures(row))
     console.print(made)
     for line in words(table):
         console.print(line, markup=False, highlight=False)
@@ -155,10 +153,13 @@ def _figure(name: str, figures: Mapping[str, Any]) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
-def _short(keys: Sequence[str]) -> list[str]:
-    """The last part of each key, the whole key where that is not enough to tell them apart."""
+def _setting(row: SweepRow, keys: Sequence[str]) -> str:
+    """The values that vary, with the last parts of their keys where these tell them apart."""
     ends = [key.rpartition(".")[2] for key in keys]
-    return [end if ends.count(end) == 1 else key for end, key in zip(ends, keys, strict=True)]
+    names = [end if ends.count(end) == 1 else key for end, key in zip(ends, keys, strict=True)]
+    shown = [f"{name} {_value(row.overrides[key])}" for name, key in zip(names, keys, strict=True)
+             if key in row.overrides]  # fmt: skip
+    return ", ".join(shown) or "-"
 
 
 def _value(value: Any) -> str:

@@ -79,16 +79,13 @@ class Bench:
         """The trial's run. Raises `WarmUpError`, `SweepError`."""
         base = self._base
         settings = with_overrides(base.settings, trial.overrides)
-        if settings.paper.m1_inside_bars:
-            raise SweepError(
-                "paper.m1_inside_bars: false is allowed in a sweep, true came; it carries no M1 "
-                "bars"
-            )
+        if settings.paper.m1_inside_bars and base.minutes is None:
+            raise SweepError("paper.m1_inside_bars: M1 bars are needed, none came; give --m1 FILE")
         bars = self._decided(settings.decision.prediction.quantile, trial.from_ms, trial.to_ms)
         rules = Rules(
             base.instrument, settings.decision, settings.paper, base.orders.strategy_id,
             base.orders.valid_for_ms, base.orders.magic_bits, self._models, base.news,
-            base.slippage,
+            base.slippage, base.minutes,
         )  # fmt: skip
         return run_backtest(bars, rules)
 
