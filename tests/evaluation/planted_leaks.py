@@ -6,6 +6,7 @@ bar is complete, the row that confirms a structure later, the next row.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ BTC = instrument("BTCUSD")
 DAY_MS = 86_400_000
 
 Features = Callable[..., Float64s]
+
+
+def utc_ms(year: int, month: int, day: int) -> int:
+    return int(datetime(year, month, day, tzinfo=UTC).timestamp() * 1000)
 
 
 def real_bars(shared_data: Path, from_ms: int, to_ms: int) -> Bars:

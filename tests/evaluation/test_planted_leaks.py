@@ -6,7 +6,6 @@ check finds it in a finished pipeline. The long form, with what each leak seems 
 """
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,16 @@ from ml.training import signal, signal_folds, table
 from ml.training.audit import LeakError
 from ml.training.signal import train_signal
 from ml.training.splits import Fold, walk_forward
-from tests.evaluation.planted_leaks import BTC, DAY_MS, GROUPS, LEAKS, Leak, honest, real_bars
+from tests.evaluation.planted_leaks import (
+    BTC,
+    DAY_MS,
+    GROUPS,
+    LEAKS,
+    Leak,
+    honest,
+    real_bars,
+    utc_ms,
+)
 from tests.training.tables import make_task
 from trading.decision.settings import DecisionSettings
 
@@ -34,11 +42,7 @@ FEATURES = FeatureSettings(groups=GROUPS)
 GATE = {"prediction": {"quantile": {"lookback_days": 5, "top_share": 0.2}}}
 
 
-def _ms(year: int, month: int, day: int) -> int:
-    return int(datetime(year, month, day, tzinfo=UTC).timestamp() * 1000)
-
-
-LEARN_FROM, DECIDE_FROM = _ms(2024, 3, 1), _ms(2024, 9, 1)
+LEARN_FROM, DECIDE_FROM = utc_ms(2024, 3, 1), utc_ms(2024, 9, 1)
 DECIDE_TO = DECIDE_FROM + 3 * DAY_MS
 
 
