@@ -112,7 +112,7 @@ def _doubt(of: Sequence[Regime]) -> str:
         return ""
     return (
         f" Not proven: the 95 % interval of {' and '.join(unsure)} holds {LEAST_WIN_RATE:.0%}, "
-        "so chance alone explains it."
+        "so chance alone can explain it."
     )
 
 
