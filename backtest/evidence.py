@@ -69,6 +69,16 @@ class Difference:
         return f"{self.name}: the evidence is for {self.evidence}, {self.here} is here"
 
 
+def evidence_path(models: Path, symbol: str) -> Path:
+    """Where the evidence of the models in a folder lies."""
+    return models / f"evidence_{symbol.lower()}.json"
+
+
+def evidence_sha256(evidence: Evidence) -> str:
+    """The SHA-256 that its file holds."""
+    return _sha256(_as_dict(evidence))
+
+
 def system_of(models: ModelSet, decision: DecisionSettings) -> System:
     """The system that would trade now: loaded models and the decision's settings in force."""
     entries = [model.metadata for model in models.all]
@@ -96,7 +106,14 @@ def differences(
 
     A smaller `risk_percent` or `max_lot` is not another system: less risk needs no new evidence.
     """
-    of = evidence.system
+    found = list(changes(evidence.system, here))
+    if data_sha256 is not None and data_sha256 != evidence.data_sha256:
+        found.append(Difference("data", _shown(evidence.data_sha256), _shown(data_sha256)))
+    return tuple(found)
+
+
+def changes(of: System, here: System) -> tuple[Difference, ...]:
+    """As `differences`, between two systems."""
     found = [Difference("symbol", of.symbol, here.symbol)] if of.symbol != here.symbol else []
     for what, theirs, ours in (
         ("model graph", of.graphs, here.graphs),
@@ -107,8 +124,6 @@ def differences(
             before, now = theirs.get(name, _NONE), ours.get(name, _NONE)
             if before != now and not _less_risk(name, before, now):
                 found.append(Difference(f"{what} {name}", _shown(before), _shown(now)))
-    if data_sha256 is not None and data_sha256 != evidence.data_sha256:
-        found.append(Difference("data", _shown(evidence.data_sha256), _shown(data_sha256)))
     return tuple(found)
 
 

@@ -75,7 +75,7 @@ def require_evidence(
     """
     if trade_mode in (AccountTradeMode.DEMO, AccountTradeMode.CONTEST):
         return Go(_unproven(AccountTradeMode(trade_mode), evidence, here, settings))
-    missing = _missing(evidence, here, settings)
+    missing = missing_proof(evidence, here, settings)
     if missing:
         return Refusal(missing)
     return Go("real-money account: the evidence fits this system and passes the go-live gate")
@@ -107,9 +107,10 @@ def require_override(
     return Go(note, override)
 
 
-def _missing(
+def missing_proof(
     evidence: Evidence | None, here: System, settings: GoLiveSettings
 ) -> tuple[Missing, ...]:
+    """What this system lacks to trade real money; nothing where it is proven."""
     if evidence is None:
         return (Missing("there is no evidence file", _MAKE),)
     found = [Missing(each.text, _MAKE) for each in differences(evidence, here)]
@@ -124,7 +125,7 @@ def _missing(
 def _unproven(
     mode: AccountTradeMode, evidence: Evidence | None, here: System, settings: GoLiveSettings
 ) -> str:
-    missing = _missing(evidence, here, settings)
+    missing = missing_proof(evidence, here, settings)
     kind = f"{mode.name.lower()} account"
     if not missing:
         return f"{kind}: the evidence fits this system and passes the go-live gate"

@@ -34,6 +34,7 @@ from trading.observer import Observer
 from trading.outage import Outage
 from trading.outside import NOTHING_OUTSIDE, Outside
 from trading.pager import JournalPager, Pager
+from trading.permission import Examiner, Permission
 from trading.pins import Accepted
 from trading.report import Reporter
 from trading.schedule import RunLimits, Schedule
@@ -81,6 +82,7 @@ def assemble(
     swap: SwapTerms | None = None,
     channels: Channels | None = None,
     life: Life | None = None,
+    examiner: Examiner | None = None,
 ) -> Bot:
     """A bot over these parts; nothing is asked of the broker yet.
 
@@ -88,7 +90,7 @@ def assemble(
     the journal, the log and the view. `beside`: the models beside the signal model, `predictor`.
     `swap`: None where the models stay as they are for the whole run. `channels`: where commands
     come from; None: nobody gives any. `life`: None for a daemon whose settings stay as they are
-    and whose pulse nobody takes.
+    and whose pulse nobody takes. `examiner`: None where nobody asks for evidence.
     """
     instrument, daemon = trade.instrument, trade.daemon
     pager, channels = pager or JournalPager(journal, reporter, clock), channels or Channels()
@@ -126,6 +128,9 @@ def assemble(
         life.edits, life.first, journal=journal, reporter=reporter, pager=pager,
         board=channels.board,
     )  # fmt: skip
+    permission = None if examiner is None else Permission(
+        examiner, journal=journal, reporter=reporter, pager=pager, board=channels.board
+    )  # fmt: skip
     parts = Parts(
         broker=broker,
         clock=clock,
@@ -149,6 +154,7 @@ def assemble(
         swap=None if swap is None else ModelSwap(
             swap, broker=broker, forecaster=forecaster, feed=feed, inputs=inputs,
             schedule=schedule, journal=journal, pager=pager, board=channels.board,
+            served=(lambda models: None) if permission is None else permission.serve,
         ),
         steward=Steward(
             channels.queue, channels.board, journal=journal, pager=pager, dispatcher=dispatcher,
@@ -161,5 +167,6 @@ def assemble(
         news=None if outside.live is None else NewsDesk(
             outside.live, journal, pager, meaning=meaning_of(trade.decision)
         ),
+        permission=permission,
     )  # fmt: skip
     return Bot(parts, instrument.symbol, TIMEFRAME, trade.decision, daemon)

@@ -32,6 +32,7 @@ from trading.news import NewsDesk
 from trading.obey import Steward
 from trading.observer import Observer, Seen
 from trading.outage import Outage
+from trading.permission import Permission
 from trading.pins import Accepted, pin, require_room
 from trading.report import BarReport, Reporter
 from trading.schedule import Schedule
@@ -64,6 +65,7 @@ class Parts:
     reload: HotReload | None = None
     heartbeat: Heartbeat | None = None
     news: NewsDesk | None = None
+    permission: Permission | None = None
 
 
 _DRAINING = "the daemon is asked to stop, and waits until no position is open"
@@ -79,7 +81,7 @@ class Bot:
         self._parts = parts
         self._symbol = symbol
         self._timeframe = timeframe
-        self._settings = decision_settings
+        self._settings = self._rules = decision_settings  # in force, and without a cut
         self._settings_sha256 = ""
         self._daemon = daemon_settings
 
@@ -184,6 +186,8 @@ class Bot:
         self._settings_sha256 = p.journal.keep_settings(self._settings)
         if p.swap is not None:
             p.swap.started(first_ms)
+        if p.permission is not None:
+            p.permission.rule(self._settings, account.balance, first_ms)
         if p.steward is not None:
             p.steward.restore()
 
@@ -196,7 +200,11 @@ class Bot:
         seen = looker.look(now_ms, at_close=at_close)
         if p.reload is not None:
             holds = bool(seen.snapshot.positions) or p.observer.books.may_hold
-            self._use(p.reload.check(now_ms, holds=holds))
+            self._rules = p.reload.check(now_ms, holds=holds)
+        settings, closed = self._rules, p.observer.books.book.closed
+        if p.permission is not None:
+            seen, settings = p.permission.check(seen, settings, closed, now_ms)
+        self._use(settings)
         if p.stop.draining:
             seen = replace(seen, halts=(*seen.halts, _DRAINING))
         return seen

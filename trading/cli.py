@@ -63,6 +63,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--doctor looks at the configured bridge: leave --paper out")
     if given.json and not given.doctor:
         parser.error("--json needs --doctor")
+    if given.paper and given.override_evidence is not None:
+        parser.error("--override-evidence is for a real-money account: leave --paper out")
     if not given.paper:
         for name in _PAPER_ONLY:
             if getattr(given, name) not in (None, False):
@@ -96,6 +98,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the symbol's changed terms were looked at and are accepted")  # fmt: skip
     add("--swap-model", metavar="TAG",
         help="let the running daemon serve this release of the hub")  # fmt: skip
+    add("--override-evidence", metavar="SENTENCE",
+        help="trade real money without proof; what to type is said\n"
+        "where the evidence is missing")  # fmt: skip
     add("--resume", action="store_true", help="lift a pause that a command left behind")
     add("--done-status", type=_count, default=0, metavar="N",
         help="exit status of a clean end (default 0); PM2\ntakes kill -9 for a 0")  # fmt: skip

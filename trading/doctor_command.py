@@ -9,15 +9,27 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from broker.client.connect import connect
+from broker.contract.messages import Account
 from ml.features.catalogue import LOOKBACK_MS
 from ml.hub.connect import open_hub
 from ml.predictors.settings import ModelPaths
 from trading.assemble import TIMEFRAME, known_instrument
 from trading.doctor.bedside import Bedside, Patient
-from trading.doctor.check import Check, examine, failed, json_of, table_of
+from trading.doctor.check import (
+    Check,
+    Finding,
+    bad,
+    examine,
+    failed,
+    good,
+    json_of,
+    note,
+    table_of,
+)
 from trading.doctor.rounds import Premises, looks
 from trading.doctor.storage import known
-from trading.live_command import bridge_token, state_name
+from trading.live_command import bridge_token, examiner, state_name
+from trading.model import load_for
 from trading.outside import read_outside
 from trading.redaction import Redactor, known_secrets
 from trading.secrets import secret
@@ -40,7 +52,7 @@ def run_doctor(given: argparse.Namespace) -> int:
         return _without_settings(error, as_json=given.json)
     state = given.state / state_name(given)
     bedside = Bedside(_patient(settings, state))
-    made = examine(looks(bedside, _premises(settings, state, _paths(given, settings))))
+    made = examine(looks(bedside, _premises(given, settings, state)))
     redact = Redactor(known_secrets())
     checks = tuple(replace(e, shown=redact(e.shown), fix=redact(e.fix)) for e in made)
     bedside.patient.broker.close()
@@ -70,7 +82,8 @@ def _patient(settings: "Settings", state: Path) -> Patient:
     )  # fmt: skip
 
 
-def _premises(settings: "Settings", state: Path, paths: ModelPaths) -> Premises:
+def _premises(given: argparse.Namespace, settings: "Settings", state: Path) -> Premises:
+    paths = _paths(given, settings)
     instrument, features = known_instrument(settings.symbol), settings.ml.features
     return Premises(
         state=state, env_file=_ENV, prop_rules=_PROP_RULES, symbol=settings.symbol,
@@ -80,7 +93,19 @@ def _premises(settings: "Settings", state: Path, paths: ModelPaths) -> Premises:
         secret=secret, open_hub=lambda: open_hub(settings.ml.hub),
         outside=lambda: read_outside(features, instrument, news=settings.news),
         process_words=_process_words, now_ms=_now_ms,
+        evidence=lambda account: _evidence(account, given, settings, paths),
     )  # fmt: skip
+
+
+def _evidence(
+    account: Account, given: argparse.Namespace, settings: "Settings", paths: ModelPaths
+) -> Finding:
+    """What the daemon would be told at its start with these flags."""
+    models = load_for(paths, settings.ml.features, settings.symbol)
+    said = examiner(given, settings, account, models, paths).rule(settings.decision, _now_ms())
+    if said.halt:
+        return bad(said.text, "python scripts/evidence.py --data FILE; docs/running.md")
+    return good(said.text) if said.proven else note(said.text)
 
 
 def _paths(given: argparse.Namespace, settings: "Settings") -> ModelPaths:

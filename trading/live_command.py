@@ -10,8 +10,11 @@ from dotenv import dotenv_values
 from rich.console import Console
 
 from broker.client.connect import BridgeClient, connect
+from broker.contract.messages import Account
 from market.store import BarStore
 from ml.hub.connect import open_hub
+from ml.predictors.model_set import ModelSet
+from ml.predictors.settings import ModelPaths
 from trading.account_terms import AccountLock, require_account, require_kind
 from trading.assemble import TIMEFRAME, assemble
 from trading.clock import StopFlag, WallClock
@@ -24,6 +27,7 @@ from trading.news import live_news
 from trading.open_channels import open_channels, reporter_over, telegram
 from trading.outside import news_lines, read_outside, with_feed
 from trading.paper_command import trade_of
+from trading.permission import Examiner
 from trading.pins import Accepted
 from trading.redaction import Redactor
 from trading.schedule import RunLimits
@@ -104,6 +108,7 @@ def _trade(given: argparse.Namespace, redact: Redactor) -> int:
             ),
             life=Life(folder.path, files, edited_of(settings), pulse_of(trade.daemon)),
             channels=channels,
+            examiner=examiner(given, settings, account, models, paths),
         )  # fmt: skip
         session = Session(
             bot, trade, broker, clock, journal, store, reporter, "", channels=channels
@@ -120,6 +125,20 @@ def _trade(given: argparse.Namespace, redact: Redactor) -> int:
             None,
         )
     return 0
+
+
+def examiner(
+    given: argparse.Namespace, settings: "Settings", account: Account, models: ModelSet,
+    paths: ModelPaths,
+) -> Examiner:  # fmt: skip
+    """Asks for the evidence of what trades here; `trading` itself knows nothing of it."""
+    from backtest.evidence import evidence_path
+    from backtest.live_evidence import EvidenceExaminer
+
+    return EvidenceExaminer(
+        evidence_path(paths.graph.parent, settings.symbol), account, models, settings.gate.go_live,
+        typed=given.override_evidence, sends=not given.dry,
+    )  # fmt: skip
 
 
 def state_name(given: argparse.Namespace) -> str:

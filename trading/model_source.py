@@ -106,7 +106,8 @@ class SwapTerms:
 
 
 class ModelSwap:
-    """Serves another release between two bars, where a person asked for one."""
+    """Serves another release between two bars, where a person asked for one; `served` hears of
+    it."""
 
     def __init__(
         self,
@@ -120,8 +121,10 @@ class ModelSwap:
         journal: Journal,
         pager: Pager,
         board: StatusBoard,
+        served: Callable[[ModelSet], None] = lambda models: None,
     ) -> None:
         self._terms = terms
+        self._served = served
         self._board = board
         self._serving = _graphs_of(terms.models)
         self._broker = broker
@@ -154,6 +157,7 @@ class ModelSwap:
             self._answer(now_ms, "model_swap_refused", tag=tag, why=str(error))
             self._pager.page(f"models stay as they are: {tag} is refused: {error}", key="models")
             return
+        self._served(models)
         served = _graphs_of(models)
         before, self._serving = self._serving, served
         self._board.change(models=served)

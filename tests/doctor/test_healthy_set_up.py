@@ -11,7 +11,7 @@ from trading.doctor.catalogue import ALL
 
 # What a set-up without account entry, Telegram, Supabase, news rules, prop firm and journal notes.
 _NOTED = {
-    "login", "server", "account kind", "terms", "journal", "primary exit", "telegram",
+    "login", "server", "account kind", "terms", "journal", "evidence", "primary exit", "telegram",
     "supabase", "news", "hub", "prop profile",
 }  # fmt: skip
 

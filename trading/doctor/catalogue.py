@@ -106,6 +106,9 @@ SUBJECTS: dict[str, tuple[Subject, ...]] = {
         Subject("truncation", "every feature on the account's own bars, with and without what "
                 "came later", "a feature that sees the future",
                 "use the program version that the model was made with"),
+        Subject("evidence", "the evidence file against models, features and settings, and the "
+                "go-live gate", "a real-money account without it opens nothing",
+                "python scripts/evidence.py --data FILE, see docs/running.md"),
         Subject("primary exit", "preconditions of `position_as_primary_exit`, where it is on",
                 "one is not met", "switch it off until they are"),
     ),

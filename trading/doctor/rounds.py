@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from broker.contract.messages import Account
 from ml.features.settings import FeatureSettings
 from ml.hub import Hub
 from ml.predictors.settings import ModelPaths
@@ -35,7 +36,8 @@ _AT_THE_BRIDGE: Mapping[str, Callable[[Bedside], Finding]] = {
 class Premises:
     """What is looked at beside the bridge. `secret`: by the variable's name, empty for none.
     `open_hub`, `outside`: made when they are asked. `prop_rules`, `env_file`: where they lie.
-    `process_words`: a process's command line."""
+    `process_words`: a process's command line. `evidence`: whether the account may open
+    positions."""
 
     state: Path
     env_file: Path
@@ -53,6 +55,7 @@ class Premises:
     outside: Callable[[], Outside]
     process_words: Callable[[int], str]
     now_ms: Callable[[], int]
+    evidence: Callable[[Account], Finding]
 
 
 def looks(bedside: Bedside, at: Premises) -> Iterator[Look]:
@@ -77,6 +80,7 @@ def _of_the_models(bedside: Bedside, at: Premises) -> Iterator[Look]:
             lambda kind=kind: models.model(kind, at.paths, at.features, at.symbol, at.open_hub),  # type: ignore[misc]
         )
     yield _look("truncation", lambda: models.truncation(bedside, at.features, at.outside))
+    yield _look("evidence", lambda: at.evidence(bedside.account()))
     is_on = at.decision.ml_active_management.position_as_primary_exit.enabled
     yield _look("primary exit", lambda: models.primary_exit(
         is_on, at.paths, at.features,
