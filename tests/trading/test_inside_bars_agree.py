@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from backtest.analysis import minutes_missing
 from backtest.driver import BacktestRun, run_backtest
 from broker.simulator.settings import PaperSettings
 from market.bars import Bars
@@ -136,3 +137,11 @@ def test_switch_without_minutes_is_refused_before_the_run(case: Case) -> None:
         plan_run(options, case.trade, case.paper)
     with pytest.raises(ValueError, match="M1 bars of BTCUSD are needed"):
         run_backtest(decided_of(case), rules_of(case))
+
+
+def test_minutes_that_do_not_hold_the_whole_span_are_said(inside: BacktestRun) -> None:
+    assert minutes_missing(inside) == []
+    assert inside.rules.minutes is not None
+    half = inside.rules.minutes.rows(0, len(inside.rules.minutes) // 2)
+    (words,) = minutes_missing(run_backtest(inside.bars, replace(inside.rules, minutes=half)))
+    assert "of the span's minutes" in words
