@@ -380,6 +380,18 @@ def test_trades_inside_the_band_change_nothing(watch_of: Callable[..., Watch]) -
     assert watch.states == []
 
 
+def test_settings_that_are_reloaded_are_ruled_anew_in_the_same_cycle(
+    watch_of: Callable[..., Watch],
+) -> None:
+    watch = watch_of()
+    other = DECISION.model_copy(update={"max_daily_loss_pct": 1.0})
+    seen: Any = Seen(SimpleNamespace(account=SimpleNamespace(balance=BALANCE)), None, (), ())  # type: ignore[arg-type]
+    (halt,) = watch.of.check(seen, other, [], SINCE_MS)[0].halts
+    assert "setting max_daily_loss_pct: the evidence is for 3.0, 1.0 is here" in halt
+    assert watch.check([], 0)[0] == ()
+    assert watch.recorder.pages[-1].startswith("entries are allowed again")
+
+
 def test_outside_the_first_limits_half_is_risked_until_inside_again(
     watch_of: Callable[..., Watch], evidence: Evidence
 ) -> None:

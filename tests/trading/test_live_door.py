@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from broker.contract.constants import AccountTradeMode
 from broker.native import NativeBroker
 from broker.simulator.native import NativeTerminal
 from broker.simulator.settings import AccountTerms
@@ -26,8 +27,9 @@ BEFORE_THE_CLOSE_MS = 2_000
 
 
 @pytest.fixture
-def url(market: Bars) -> Iterator[str]:
-    """A bridge over a terminal that follows the wall clock from the first question on.
+def url(market: Bars, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A bridge over a terminal that follows the wall clock from the first question on; the account
+    is a demo account, or of the trade mode that a test names.
 
     It is then two seconds before a bar's close; a slow machine sees the bar late and decides it.
     """
@@ -35,7 +37,9 @@ def url(market: Bars) -> Iterator[str]:
     terminal = SimulatedTerminal(
         bars={"BTCUSD": market},
         instruments={"BTCUSD": instrument("BTCUSD")},
-        account=AccountTerms(balance=10_000.0),
+        account=AccountTerms(
+            balance=10_000.0, trade_mode=getattr(request, "param", AccountTradeMode.DEMO)
+        ),
         start_ms=start_ms,
         seed=7,
     )
@@ -75,6 +79,7 @@ def test_live_daemon_decides_the_bar_that_closes_and_stops_cleanly(
     rest, errors = daemon.communicate(timeout=60)
     assert (daemon.returncode, errors) == (0, "")
     assert f"news: {news_url} every 60 min, not read yet; " in " ".join(said)
+    assert "demo account: trades without proof" in " ".join(said)
     assert "equity 10000.00" in first_bar
     assert "the next start goes on from here" in rest
     journal = sqlite3.connect(tmp_path / "state" / "live-default-dry" / "journal.sqlite")
@@ -85,3 +90,27 @@ def test_live_daemon_decides_the_bar_that_closes_and_stops_cleanly(
     assert "bar_missed" not in kinds
     assert "news_taken" in kinds
     assert len(read_archive(tmp_path / "state" / "live-default-dry" / "news.sqlite").refreshes) == 1
+
+
+@pytest.mark.parametrize("url", [AccountTradeMode.REAL], ids=["real"], indirect=True)
+def test_live_daemon_on_a_real_account_without_evidence_halts_entries(
+    url: str, small_model: Path, tmp_path: Path
+) -> None:
+    command = [
+        sys.executable, str(ROOT / "trading.py"), "--models", str(small_model),
+        "--override", f"bridge.api_base_url={url}", "--state", str(tmp_path / "state"),
+    ]  # fmt: skip
+    daemon = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert daemon.stdout is not None
+    said = []
+    next(line for line in daemon.stdout if said.append(line) or "margin" in line)
+    daemon.send_signal(signal.SIGINT)
+    daemon.communicate(timeout=60)
+    assert daemon.returncode == 0
+    assert "this real-money account does not trade without evidence" in " ".join(said)
+    journal = sqlite3.connect(tmp_path / "state" / "live-default" / "journal.sqlite")
+    (line,) = journal.execute("SELECT line FROM decisions").fetchone()
+    journal.close()
+    assert "no evidence for real money: there is no evidence file" in line

@@ -18,7 +18,7 @@ from ml.hub.folder import ModelFolder
 from ml.hub.install import loads, stage
 from ml.hub.store import LocalStore
 from ml.predictors.compat import ModelMissing
-from ml.predictors.model_set import load_models
+from ml.predictors.model_set import ModelSet, load_models
 from ml.predictors.settings import ModelPaths
 from tests.hub.models import make_models
 from tests.tiny_models import write_models
@@ -26,10 +26,12 @@ from tests.trading.doubles import Recorder, StepClock
 from tests.trading.paper_runs import BAR_MS, BTC, Case, backtest_of, make_case, settings_of
 from trading.assemble import assemble
 from trading.clock import StopFlag
+from trading.decision.settings import DecisionSettings
 from trading.errors import DaemonError
 from trading.journal import Journal
 from trading.model import beside
 from trading.model_source import ANSWER, REQUEST, SwapRequest, SwapTerms, load_or_pull
+from trading.permission import Examiner, Ruling, Standing
 from trading.report import BarReport
 from trading.state_folder import StateFolder
 from trading.swap_command import wait_for_answer
@@ -89,7 +91,7 @@ class Run:
         release, kept = stage(hub, tag, self.models, loads(self.paths, FeatureSettings()))
         return SwapRequest(release.tag, kept.name)
 
-    def go(self, request: SwapRequest | bytes) -> "Run":
+    def go(self, request: SwapRequest | bytes, examiner: Examiner | None = None) -> "Run":
         plan, idle = self.case.plan, load_models(self.paths, FeatureSettings())
         terminal = SimulatedTerminal(
             bars={"BTCUSD": plan.bars}, instruments={"BTCUSD": BTC},
@@ -121,6 +123,7 @@ class Run:
                 limits=plan.limits,
                 outside=self.case.outside,
                 swap=terms,
+                examiner=examiner,
             ).run()
             self.lines = list(journal.decision_lines("BTCUSD"))
             self.events = list(journal.events())
@@ -130,6 +133,34 @@ class Run:
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         return [payload for name, _, payload in self.events if name == kind]
+
+
+class IdleOnly:
+    """An examiner that has evidence for the idle models alone."""
+
+    def __init__(self) -> None:
+        self.halt = ""
+
+    def serve(self, models: ModelSet) -> None:
+        self.halt = "no evidence for these models"
+
+    def rule(self, settings: DecisionSettings, now_ms: int) -> Ruling:
+        return Ruling("ruled", self.halt, real_money=True)
+
+    def standing(self, trades: Any, **at: Any) -> Standing:
+        raise AssertionError("there is no band")
+
+
+def test_models_that_are_swapped_in_without_evidence_open_nothing(
+    case: Case, hub: Hub, tmp_path: Path
+) -> None:
+    run = Run(case, tmp_path)
+    run.go(run.staged(hub, "v20261102"), IdleOnly())
+    halts = [tuple(json.loads(line)["halts"]) for line in run.lines]
+    after = BARS - ASKED_AFTER
+    assert halts == [()] * ASKED_AFTER + [("no evidence for these models",)] * after
+    assert not any("enter" in each for line in run.lines for each in json.loads(line)["intents"])
+    assert [each["halt"] for each in run.told("evidence")] == ["", halts[-1][0]]
 
 
 def without_guard(line: str) -> dict[str, Any]:
