@@ -13,6 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if __name__ == "__main__":
+    # in the place of this folder, whose `statistics` would hide Python's own
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from backtest.decided_run import DecidedRun, decided_run
 from backtest.run_options import add_run_options, contradiction
 
@@ -83,6 +87,4 @@ def _write_report(given: argparse.Namespace, analysis: "Analysis") -> Path:
 
 
 if __name__ == "__main__":
-    # in the place of this folder, whose `statistics` would hide Python's own
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
     raise SystemExit(main())

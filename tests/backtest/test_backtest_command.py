@@ -1,5 +1,7 @@
 """`backtest_config.py`: every mistake is one line with what to do, and nothing is written."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,13 @@ def test_flag_that_cannot_be_read_is_refused(flags: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(flags)
     assert stopped.value.code == 2
+
+
+def test_door_runs_by_its_path_from_any_folder(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    for door in ([str(root / "backtest" / "run.py")], [str(root / "backtest_config.py")]):
+        said = subprocess.run(
+            [sys.executable, *door, "--days", "0"], capture_output=True, text=True, cwd=tmp_path,
+            check=False,
+        )  # fmt: skip
+        assert (said.returncode, "1 or more is allowed" in said.stderr) == (2, True), said.stderr
