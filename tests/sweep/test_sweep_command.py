@@ -6,22 +6,28 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backtest.decided_run import decided_run
+from backtest.decided_run import decided_run, settings_of
 from backtest.run_options import add_run_options
 from backtest.sweep.base import SweepBase
+from backtest.sweep.command import add_sweep_options, read_base
+from backtest.sweep.errors import SweepError
 from backtest.sweep.trial import Bench, Trial
+from market.bars import Bars
 from ml.training.trials import TrialLedger
 from scripts import surface_sweep, sweep
 from settings import SettingsError, load_settings
 from settings.strategy_params import FILE, write_strategy_params
 from tests.sweep.conftest import Place
+from tests.trading.paper_runs import write_minutes
 
 ROOT = Path(__file__).resolve().parents[2]
 AXES = (
@@ -107,6 +113,35 @@ def test_trial_of_today_is_the_backtest(place: Place, base: SweepBase, here: lis
     assert len(alone.trades) > 100
     assert trial.trades == alone.trades
     assert np.array_equal(trial.curve.close, alone.curve.close)
+
+
+@pytest.mark.parametrize("inside", ["true", "false"])
+def test_trial_with_minutes_is_the_backtest_with_minutes(
+    inside: str, place: Place, base: SweepBase, here: list[str], tmp_path: Path
+) -> None:
+    """M1 bars reach the position model's rows and, where they are asked, the order in a bar."""
+    m1 = write_minutes(tmp_path / "m1.parquet", base.history.rows(len(base.history) - 960, -1))
+    parser = argparse.ArgumentParser()
+    add_sweep_options(parser)
+    files = ["--data", str(_bars_file(tmp_path / "m15.parquet", base.history)), "--m1", str(m1)]
+    span = ["--from", "2025-06-04", "--to", "2025-06-13"]
+    given = parser.parse_args(
+        [*place.flags, *files, *span, "--override", f"paper.m1_inside_bars={inside}"]
+    )
+    alone = decided_run(given).run
+    shared = read_base(given, settings_of(given))
+    trial = Bench(shared).backtest(Trial({}, shared.from_ms, shared.to_ms))
+    assert len(alone.trades) > 20
+    assert trial.trades == alone.trades
+    without = Bench(replace(shared, m1=None)).backtest(Trial({}, shared.from_ms, shared.to_ms))
+    assert without.bars.m1 is None
+    assert np.array_equal(trial.bars.m1, alone.bars.m1)
+
+
+def test_minutes_inside_bars_are_refused_without_minutes(base: SweepBase) -> None:
+    trial = Trial({"paper.m1_inside_bars": True}, base.from_ms, base.to_ms)
+    with pytest.raises(SweepError, match="give --m1 FILE"):
+        Bench(base).run(trial)
 
 
 @pytest.mark.parametrize(
@@ -209,6 +244,16 @@ def test_surface_without_room_for_a_window_is_refused(
 ) -> None:
     assert surface_sweep.main(here) == 2
     assert "90 days or more are needed" in capsys.readouterr().err
+
+
+def _bars_file(path: Path, bars: Bars) -> Path:
+    columns = {
+        "time": pa.array(bars.open_ms, pa.timestamp("ms", "UTC")), "open": bars.open,
+        "high": bars.high, "low": bars.low, "close": bars.close,
+        "tick_volume": bars.tick_volume, "spread": bars.spread_points,
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), path)
+    return path
 
 
 def _switch_on(config: Path) -> None:
