@@ -21,7 +21,6 @@ from backtest.review import Review
 from backtest.run_costs import RunCosts, run_costs
 from backtest.statistics import TrialSharpes
 from market.bars import utc_text
-from market.timeframe import Timeframe
 from mt5api.paper import GeneratedMarket
 from trading.model import seen_until
 from trading.results import summarise
@@ -84,25 +83,10 @@ def plain_summary(done: DecidedRun, review: Review) -> dict[str, Any]:
     )
     seen = seen_until(done.models, done.plan.limits.from_ms)
     warnings = ([seen] if seen else []) + list(done.outside.warnings)
-    warnings += minutes_missing(run)
+    warnings += done.plan.missing_minutes(done.settings.paper)
     if done.costs is not None:
         warnings += done.costs.words()
     return summary | {"warnings": warnings}
-
-
-def minutes_missing(run: BacktestRun) -> list[str]:
-    """In words, where M1 bars are asked and do not hold the whole span."""
-    bars, minutes = run.bars.bars, run.rules.minutes
-    if not run.rules.paper.m1_inside_bars or minutes is None:
-        return []
-    held = len(minutes.between(int(bars.open_ms[0]), int(bars.close_ms[-1])))
-    share = held / (len(bars) * bars.timeframe.ms / Timeframe.M1.ms)
-    if share >= 1:
-        return []
-    return [
-        f"paper.m1_inside_bars: the M1 bars hold {share:.1%} of the span's minutes; where one is "
-        "missing before a touch, a stop stays a stop"
-    ]
 
 
 def _extended(found: Analysis, proven: dict[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,20 @@ class PaperPlan:
     def data_sha256(self) -> str:
         return self.bars.sha256()
 
+    def missing_minutes(self, paper: PaperSettings) -> tuple[str, ...]:
+        """In words, where M1 bars are asked about the inside of bars and do not hold them all."""
+        if not paper.m1_inside_bars or self.m1 is None:
+            return ()
+        span = self.limits.from_ms, self.limits.to_ms or int(self.bars.close_ms[-1])
+        asked = len(self.bars.between(*span)) * TIMEFRAME.ms // Timeframe.M1.ms
+        held = len(self.m1.between(*span))
+        if held >= asked:
+            return ()
+        return (
+            f"paper.m1_inside_bars: the M1 bars hold {held / asked:.1%} of the span's minutes; "
+            "where one is missing before a touch, a stop stays a stop",
+        )
+
     def spec(
         self, symbol: str, paper: PaperSettings, speed: Speed, state_dir: Path,
         dialect: Dialect = "native",

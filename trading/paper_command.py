@@ -115,7 +115,8 @@ class _Run:
     @property
     def warnings(self) -> tuple[str, ...]:
         seen = seen_until(self.models, self.plan.limits.from_ms)
-        return ((seen,) if seen else ()) + self.outside.warnings
+        missing = self.plan.missing_minutes(self.settings.paper)
+        return ((seen,) if seen else ()) + self.outside.warnings + missing
 
     def headline(self, folder: StateFolder) -> str:
         start = utc_text(self.plan.limits.from_ms)

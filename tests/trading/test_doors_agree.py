@@ -17,7 +17,7 @@ BARS = 14
 SWITCHES = (
     "prediction.quantile.lookback_days=2", "prediction.quantile.top_share=0.5",
     "dynamic_sltp.use_model=true", "position_optimization.min_bars_held=1",
-    "news_block_minutes=15",
+    "news_block_minutes=15", "paper.m1_inside_bars=true",
 )  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def test_paper_and_backtest_commands_decide_the_same(
     backtest_said = run(
         "backtest_config.py", "--no-chart", "--data", *flags["market"], *flags["span"],
         *flags["rest"], "--summary", str(backtest_file),
+        "--override", f"study.ledger={tmp_path / 'trials.sqlite'}",
     )  # fmt: skip
     paper, backtest = (json.loads(each.read_text()) for each in (paper_file, backtest_file))
     assert paper["decisions"] == BARS

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backtest.analysis import minutes_missing
 from backtest.driver import BacktestRun, run_backtest
 from broker.simulator.settings import PaperSettings
 from market.bars import Bars
@@ -139,9 +138,14 @@ def test_switch_without_minutes_is_refused_before_the_run(case: Case) -> None:
         run_backtest(decided_of(case), rules_of(case))
 
 
-def test_minutes_that_do_not_hold_the_whole_span_are_said(inside: BacktestRun) -> None:
-    assert minutes_missing(inside) == []
-    assert inside.rules.minutes is not None
-    half = inside.rules.minutes.rows(0, len(inside.rules.minutes) // 2)
-    (words,) = minutes_missing(run_backtest(inside.bars, replace(inside.rules, minutes=half)))
-    assert "of the span's minutes" in words
+def test_minutes_that_do_not_hold_the_whole_span_are_said(case: Case) -> None:
+    minutes, from_ms = case.plan.m1, case.plan.limits.from_ms
+    assert minutes is not None
+    limits = replace(case.plan.limits, to_ms=from_ms + BARS * 900_000)
+    whole = replace(case.plan, limits=limits)
+    assert whole.missing_minutes(case.paper) == ()
+    first = int(minutes.open_ms.searchsorted(from_ms))
+    half = replace(whole, m1=minutes.rows(0, first + BARS * 15 // 2))
+    (words,) = half.missing_minutes(case.paper)
+    assert "50.0% of the span's minutes" in words
+    assert half.missing_minutes(PaperSettings()) == ()
