@@ -12,12 +12,14 @@ from broker.client.connect import connect
 from broker.contract.messages import Account
 from ml.features.catalogue import LOOKBACK_MS
 from ml.hub.connect import open_hub
+from ml.predictors.compat import ModelError
 from ml.predictors.settings import ModelPaths
 from trading.assemble import TIMEFRAME, known_instrument
 from trading.doctor.bedside import Bedside, Patient
 from trading.doctor.check import (
     Check,
     Finding,
+    NotLooked,
     bad,
     examine,
     failed,
@@ -101,7 +103,10 @@ def _evidence(
     account: Account, given: argparse.Namespace, settings: "Settings", paths: ModelPaths
 ) -> Finding:
     """What the daemon would be told at its start with these flags."""
-    models = load_for(paths, settings.ml.features, settings.symbol)
+    try:
+        models = load_for(paths, settings.ml.features, settings.symbol)
+    except ModelError:
+        raise NotLooked("there are no models that can be loaded") from None
     said = examiner(given, settings, account, models, paths).rule(settings.decision, _now_ms())
     if said.halt:
         return bad(said.text, "python scripts/evidence.py --data FILE; docs/running.md")

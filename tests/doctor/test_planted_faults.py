@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from backtest.go_live import override_sentence
 from broker.contract.constants import AccountTradeMode
 from tests.doctor.ward import NOW_MS, Ward
 from trading.doctor import storage
@@ -58,6 +59,14 @@ def test_real_account_where_demo_is_meant(admit: Callable[..., Ward]) -> None:
     ward = admit(trade_mode=AccountTradeMode.REAL)
     ward.override(bridge__account_kind="demo")
     finds(ward, "account kind", "demo account", "bridge.account_kind")
+
+
+def test_real_account_without_evidence(admit: Callable[..., Ward]) -> None:
+    ward = admit(trade_mode=AccountTradeMode.REAL)
+    finds(ward, "evidence", "scripts/evidence.py --data FILE", "docs/running.md")
+    login = ward.terminal.account().login
+    ward.flags += ["--override-evidence", override_sentence(login)]
+    assert ward.look()["evidence"]["status"] == "note"
 
 
 def test_demo_account_where_the_journal_has_pinned_a_real_one(ward: Ward) -> None:
