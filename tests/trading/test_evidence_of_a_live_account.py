@@ -3,6 +3,8 @@
 The bot, the bridge's port and the terminal are real; models are those of `tests.tiny_models`.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -483,3 +485,13 @@ def test_decisions_under_a_cut_replay_from_the_settings_in_the_journal(
         assert tree["risk_percent"] == DECISION.risk_percent / 2
         assert decide(bar.input, DecisionSettings.model_validate(tree)) == bar.decision
     journal.close()
+
+
+def test_examiner_loads_no_training_library() -> None:
+    code = (
+        "import sys, backtest.live_evidence; "
+        "print({'sklearn', 'xgboost', 'lightgbm', 'optuna', 'shap', 'joblib', 'matplotlib', "
+        "'plotly'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
