@@ -1,0 +1,163 @@
+"""The figures that an evidence file is made of: backtest, ledger, sweep, shadow."""
+
+import argparse
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backtest.decided_run import DecidedRun
+    from backtest.forecast_band import ForecastBand
+    from backtest.gates import GoLiveFigures
+    from backtest.shadow_record import ShadowRecord
+    from backtest.statistics import Overfitting, TrialSharpes
+    from market.bars import Float64s, Int64s
+
+_WEEK_MS = 7 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`band`: None where there are too few weeks for one."""
+
+    figures: "GoLiveFigures"
+    band: "ForecastBand | None"
+
+
+def measured(done: "DecidedRun", given: argparse.Namespace) -> Measured:
+    """Every figure of the gate; the look is in the ledger before anybody sees what it showed."""
+    import numpy as np
+
+    from backtest.analysis import plain_summary
+    from backtest.gates.measure import measure
+    from backtest.looks import look
+    from backtest.review import Review
+    from backtest.statistics import daily_returns
+
+    run = done.run
+    shadow = None if given.shadow is None else _shadow(given.shadow, done)
+    sweep, chosen_among = _sweep(given.sweep, done)
+    trials: TrialSharpes = look(done, plain_summary(done, Review(run)))
+    from_ms, to_ms = span(done)
+    solvent = bool((run.curve.close > 0).all())
+    figures = measure(
+        np.array([trade.net_profit for trade in run.trades], dtype=np.float64),
+        daily_returns(run.curve, run.initial_balance) if solvent else np.zeros(0),
+        weeks=(to_ms - from_ms) / _WEEK_MS, trials=trials, sweep=sweep, chosen_among=chosen_among,
+    )  # fmt: skip
+    band = _band(done)
+    return Measured(
+        replace(figures, **_sameness(done), **_shadowed(done, given, shadow, band)), band
+    )
+
+
+def span(done: "DecidedRun") -> tuple[int, int]:
+    """The decided bars: first open, last close."""
+    bars = done.run.bars.bars
+    return int(bars.open_ms[0]), int(bars.close_ms[-1])
+
+
+def _sweep(file: Path | None, done: "DecidedRun") -> tuple["Overfitting | None", int]:
+    """The sweep's PBO and how many settings were compared; without a file, as many as the ledger
+    knows of sweeps of this symbol."""
+    from backtest.statistics import Overfitting
+    from ml.training.trials import TrialLedger
+    from trading.errors import DaemonError
+
+    symbol = done.settings.symbol
+    known = TrialLedger(done.settings.ml.study.ledger_path).count("sweep", symbol=symbol)
+    if file is None:
+        return None, max(1, known)
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        pbo, settings, swept = told["pbo"], int(told["settings"]), told["symbol"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DaemonError(f"{file}: a sweep's JSON table is needed: {error!r}") from None
+    if swept != symbol:
+        raise DaemonError(f"{file}: a sweep of {symbol} is needed, one of {swept} came")
+    if pbo is None:
+        return None, max(settings, known)
+    return Overfitting(float(pbo), float("nan"), 0, settings), max(settings, known)
+
+
+def _sameness(done: "DecidedRun") -> dict[str, Any]:
+    """What training measured of the graphs against the libraries, on real rows."""
+    found = [notes["parity"] for each in done.models.all if "parity" in (notes := each.notes)]
+    if "parity" not in done.models.signal.notes:
+        return {}
+    flips = ("class_flips", "vote_flips")
+    return {
+        "forecast_rows": min(int(each["rows"]) for each in found),
+        "class_flips": sum(int(each.get(key, 0)) for each in found for key in flips),
+    }
+
+
+def _shadow(folder: Path, done: "DecidedRun") -> "ShadowRecord":
+    from backtest.evidence import system_of
+    from backtest.shadow_record import read_shadow
+    from trading.errors import DaemonError
+    from trading.journal_reads import JournalReads
+    from trading.outbox import open_read_only
+    from trading.state_folder import StateFolder
+
+    file = StateFolder(folder).journal
+    if not file.exists():
+        raise DaemonError(f"--shadow: a daemon's state folder is allowed, {folder} has no journal")
+    journal = JournalReads(open_read_only(file))
+    try:
+        return read_shadow(
+            journal, symbol=done.settings.symbol, strategy_id=done.run.rules.strategy_id,
+            graphs=system_of(done.models, done.settings.decision).graphs,
+            learned_until_ms=done.train_cutoff_ms,
+        )  # fmt: skip
+    finally:
+        journal.close()
+
+
+def _shadowed(
+    done: "DecidedRun", given: argparse.Namespace, shadow: "ShadowRecord | None",
+    band: "ForecastBand | None",
+) -> dict[str, Any]:  # fmt: skip
+    if shadow is None:
+        return {}
+    rows, differences = shadow.differing(*_batch_features(done, given, int(shadow.open_ms[0])))
+    inside = None if band is None else shadow.inside(band)
+    return {
+        "shadow_days": shadow.days, "shadow_inside": inside, "feature_rows": rows,
+        "feature_differences": differences if rows else None,
+    }  # fmt: skip
+
+
+def _batch_features(
+    done: "DecidedRun", given: argparse.Namespace, from_ms: int
+) -> tuple["Int64s", "Float64s"]:
+    """(open (n,), features (n, k)) of the bars as they were, without learnt costs."""
+    from backtest.decided_run import market_of
+    from ml.features.matrix import feature_matrix
+
+    _, history = market_of(given, done.settings, done.models)
+    # one bar more, so that there is a row where the file ends before the shadow begins
+    first = min(int(history.open_ms.searchsorted(from_ms)), len(history) - 1)
+    rows = feature_matrix(
+        history, groups=tuple(done.settings.ml.features.groups),
+        round_step=done.run.rules.instrument.round_step,
+        calendar=done.outside.calendar.at(int(history.close_ms[-1])).events,
+        onchain=done.outside.onchain, first_row=first,
+    )  # fmt: skip
+    return history.open_ms[first:], rows
+
+
+def _band(done: "DecidedRun") -> "ForecastBand | None":
+    """None where there are too few weeks for one."""
+    from backtest.band_histories import LEAST_WEEKS
+    from backtest.forecast_band import closed_returns, forecast_band
+
+    from_ms, to_ms = span(done)
+    if to_ms - from_ms < LEAST_WEEKS * _WEEK_MS:
+        return None
+    closed, returns = closed_returns(done.run.trades, done.run.initial_balance)
+    return forecast_band(
+        closed, returns, from_ms=from_ms, to_ms=to_ms, settings=done.settings.gate.band,
+        seed=done.settings.paper.seed,
+    )  # fmt: skip
