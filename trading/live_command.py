@@ -18,6 +18,7 @@ from ml.predictors.settings import ModelPaths
 from trading.account_terms import AccountLock, require_account, require_kind
 from trading.assemble import TIMEFRAME, assemble
 from trading.clock import StopFlag, WallClock
+from trading.doctor.storage import closed_trades
 from trading.heartbeat import start_told
 from trading.journal import Journal
 from trading.life import Life, pulse_of, redactor
@@ -29,6 +30,7 @@ from trading.outside import news_lines, read_outside, with_feed
 from trading.paper_command import trade_of
 from trading.permission import Examiner
 from trading.pins import Accepted
+from trading.primary_exit import primary_exit_lines
 from trading.redaction import Redactor
 from trading.schedule import RunLimits
 from trading.session import Session, reporter_of, stop_on_signals
@@ -113,17 +115,18 @@ def _trade(given: argparse.Namespace, redact: Redactor) -> int:
         session = Session(
             bot, trade, broker, clock, journal, store, reporter, "", channels=channels
         )
-        session.run(
-            "\n".join(
-                [
-                    _headline(settings, dry=given.dry),
-                    *model_lines(models, trade.decision),
-                    *news_lines(outside, settings.news, trade.decision, clock.now_ms()),
-                    *(f"warning: {each}" for each in outside.warnings),
-                ]
+        said = [
+            _headline(settings, dry=given.dry),
+            *model_lines(models, trade.decision),
+            *primary_exit_lines(
+                models,
+                trade.decision,
+                lambda: closed_trades(folder.path, trade.daemon.strategy_id),
             ),
-            None,
-        )
+            *news_lines(outside, settings.news, trade.decision, clock.now_ms()),
+            *(f"warning: {each}" for each in outside.warnings),
+        ]
+        session.run("\n".join(said), None)
     return 0
 
 
