@@ -163,7 +163,7 @@ def _shadow(of: GoLiveFigures, limits: GoLiveSettings) -> Criterion:
     proof = (
         "a new forecast and new shadow days: what was forecast is not what came"
         if of.shadow_inside is False
-        else f"{math.ceil(days)} more days of shadow trading (a demo account) inside the forecast band"
+        else f"{math.ceil(days)} more days of shadow trading (on demo) inside the forecast band"
     )
     return criterion(
         "shadow trading", f"{limits.shadow_days} days inside the forecast band",
