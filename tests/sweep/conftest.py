@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,10 +42,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 @pytest.fixture(scope="session")
-def base(place: Place) -> Iterator[SweepBase]:
+def base(place: Place) -> SweepBase:
     parser = argparse.ArgumentParser()
     add_sweep_options(parser)
     given = parser.parse_args(list(place.flags))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place.folder)
-        yield read_base(given, settings_of(given), lookback_days=4)
+        return read_base(given, settings_of(given), lookback_days=4)
