@@ -102,16 +102,13 @@ def progress_line(bars: "Bars", kind: str) -> "Progress":
 def _print_summary(inputs: "TrainInputs", made: Sequence["TrainedModel"], console: Any) -> None:
     from ml.train_options import FLAGS
     from ml.train_pipeline import of_another_signal, write_training_report
-    from ml.training.summary import folds_table, summary_table, words
+    from ml.training.summary import summary_table
 
-    for each in made:
-        if each.kind == "signal":
-            console.print(folds_table(each.metadata["folds"]))
     console.print(summary_table((each.metadata, each.seconds) for each in made))
-    for each in made:
-        for line in words(each.metadata):
-            console.print(line)
-        console.print(f"{each.kind}: card {each.card_file.with_suffix('.md')}")
+    if inputs.options.brief:
+        console.print(f"what each is worth, in words: {made[0].card_file.parent}")
+    else:
+        _print_words(made, console)
     for kind in of_another_signal(inputs.paths):
         console.print(
             f"warning: the {kind} model that is installed learned from another signal model: "
@@ -126,6 +123,17 @@ def _print_summary(inputs: "TrainInputs", made: Sequence["TrainedModel"], consol
         write_training_report(inputs, made, console)
     paths = inputs.paths
     console.print(f"models: {paths.graph.parent}\nmanifest: {paths.manifest}")
+
+
+def _print_words(made: Sequence["TrainedModel"], console: Any) -> None:
+    from ml.training.summary import folds_table, words
+
+    for each in made:
+        if each.kind == "signal":
+            console.print(folds_table(each.metadata["folds"]))
+        for line in words(each.metadata):
+            console.print(line)
+        console.print(f"{each.kind}: card {each.card_file.with_suffix('.md')}")
 
 
 def _training_failures() -> tuple[type[Exception], ...]:

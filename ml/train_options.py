@@ -30,6 +30,7 @@ class TrainOptions:
     models: Path | None = None
     report: Path | None = None
     with_report: bool = True
+    brief: bool = False
     seed: int | None = None
     trials: int = 0
     warm_start: bool = True
@@ -70,6 +71,7 @@ def _options(given: argparse.Namespace, kinds: tuple[str, ...]) -> TrainOptions:
         kinds=kinds,
         warm_start=not given.no_warmstart,
         with_report=not given.no_report,
+        brief=given.brief,
         overrides=tuple(given.override),
         **{name: getattr(given, name) for name in names},
     )
@@ -156,6 +158,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help="the HTML report (default: training_report.html beside the models)",
     )
     add("--no-report", action="store_true", help="no HTML report")
+    add("--brief", action="store_true", help="progress and one table; the words are in the cards")
     add(
         "--reproduce",
         type=Path,

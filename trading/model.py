@@ -50,7 +50,9 @@ def load_or_train_demo(
     except ModelMissing:
         if paths.graph.exists():
             raise  # some files are there: a person must see what is missing
-        console.print("no model yet: training small ones on the generated market first")
+        console.print(
+            "no model yet: training four small ones on the generated market (under a minute)"
+        )
         _train_demo(paths.graph, symbol, train_from_ms, train_to_ms)
         return load_for(paths, features, symbol)
 
@@ -129,7 +131,7 @@ def _train_demo(graph: Path, symbol: str, from_ms: int, to_ms: int) -> None:
     """All four models; one beside the signal model that cannot be had is no reason not to trade."""
     command = [
         sys.executable, str(PROJECT_ROOT / "train_ml_model.py"),
-        "--ensemble", "--position", "--sltp", "--risk", "--no-warmstart", "--no-report",
+        "--ensemble", "--position", "--sltp", "--risk", "--no-warmstart", "--no-report", "--brief",
         "--profile", "quick", "--symbol", symbol, "--models", str(graph.parent.resolve()),
         "--from", _iso(from_ms), "--to", _iso(to_ms),
     ]  # fmt: skip

@@ -112,6 +112,20 @@ def test_each_asked_model_is_trained_once_its_predecessors_are_done(
     assert called == ["signal", "position", "sltp", "risk"]
 
 
+def test_brief_training_leaves_the_words_to_the_cards(
+    bars_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--ensemble", "--data", str(bars_file), *arguments(tmp_path)]
+    assert main([*given, "--brief"]) == 0
+    brief = capsys.readouterr().out
+    assert main(given) == 0
+    whole = capsys.readouterr().out
+    assert "The signal model foretells" in " ".join(whole.split())
+    assert "foretells" not in " ".join(brief.split())
+    assert str(tmp_path / "cards") in brief.replace("\n", "")
+    assert "train cutoff" in brief
+
+
 @pytest.mark.parametrize("flag", ["--position", "--sltp", "--risk"])
 def test_a_model_without_its_signal_model_says_what_to_train_first(
     flag: str, bars_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
