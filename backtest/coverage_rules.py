@@ -246,6 +246,7 @@ _ELSEWHERE: Mapping[str, Rule] = {
     "telegram": _CHANNEL,
     "supabase": _CHANNEL,
     "gate": _GATE,
+    "weekly": elsewhere("the weekly pipeline"),
     "hub": elsewhere("the hub commands"),
     "labeling": _TRAINED,
     "training": _TRAINED,

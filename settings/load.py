@@ -29,6 +29,7 @@ from ml.training.settings import (
     XgbParams,
 )
 from ml.training.study_settings import StudySettings
+from retrain.settings import WeeklySettings
 from settings.accounts import AccountEntry, read_account
 from settings.errors import SettingProblem, SettingsError
 from settings.prop import read_prop_profile
@@ -80,6 +81,7 @@ class Settings(BaseModel):
     news: NewsSettings = NewsSettings()
     telegram: TelegramSettings = TelegramSettings()
     gate: GateSettings = GateSettings()
+    weekly: WeeklySettings = WeeklySettings()
     supabase: SupabaseSettings = SupabaseSettings()
     strategy_params: StrategyParamsSettings = StrategyParamsSettings()
     ml: MlSettings
@@ -170,6 +172,7 @@ def _compose(
         "news": config.get("news", {}),
         "telegram": config.get("telegram", {}),
         "gate": config.get("gate", {}),
+        "weekly": config.get("weekly", {}),
         "supabase": config.get("supabase", {}),
         "strategy_params": config.get("strategy_params", {}),
         "decision": {key: config[key] for key in decision_keys if key in config}
@@ -186,8 +189,8 @@ def _compose(
 
 
 _CONFIG_KEYS = {
-    "symbol", "bridge", "daemon", "paper", "news", "telegram", "gate", "supabase",
-    "strategy_params",
+    "symbol", "bridge", "daemon", "paper", "news", "telegram", "gate", "weekly",
+    "supabase", "strategy_params",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 _SETTINGS_SECTIONS = {
     "backtest", "broker.client", "broker.simulator", "ml.features", "ml.hub", "ml.predictors",
-    "ml.training",
+    "ml.training", "retrain",
     "trading", "trading.decision",
 }  # fmt: skip
 
@@ -37,6 +37,7 @@ MAY_IMPORT["backtest"] = MAY_IMPORT["trading"] | {"trading"}
 MAY_IMPORT["ml.training"] = MAY_IMPORT["backtest"] | {"backtest", "ml"}
 MAY_IMPORT["ml.tune"] = MAY_IMPORT["ml.training"] | {"ml.training"}
 MAY_IMPORT["settings"] = {"market", *_SETTINGS_SECTIONS}
+MAY_IMPORT["retrain"] = MAY_IMPORT["ml.tune"] | {"ml.tune", "settings"}
 
 # Modules that read a command line: doors, wherever they live. They may import everything.
 DOORS = {

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-_OWN_ROOMS = ("market", "broker", "mt5api", "ml", "trading", "backtest", "settings")
+_OWN_ROOMS = ("market", "broker", "mt5api", "ml", "trading", "backtest", "retrain", "settings")
 
 Failures = tuple[type[Exception], ...]
 

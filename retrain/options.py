@@ -1,0 +1,50 @@
+"""What a run was asked for, on the command line or by a test."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+Profile = Literal["quick", "full"]
+
+# Phases that a run may leave out; the others hold what is installed.
+SKIPPABLE = ("refresh", "shap", "tune", "sweep", "push")
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyOptions:
+    """Paths are whole or from the working folder; instants are UTC ms, `to_ms` exclusive.
+
+    `data` None: phase refresh brings the files in `datasets/` up to date. `models` None: the folder
+    of the settings. `symbol` None: the settings' one. `kinds`: models to train; empty: all that
+    the profile trains. `seed` None: `training.seed`.
+    """
+
+    profile: Profile = "full"
+    symbol: str | None = None
+    data: Path | None = None
+    m1: Path | None = None
+    calendar: Path | None = None
+    onchain: Path | None = None
+    models: Path | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    kinds: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    seed: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON would give it back: paths as texts, tuples as lists."""
+        told: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return told
+
+    @staticmethod
+    def of(told: dict[str, Any]) -> "WeeklyOptions":
+        """The inverse of `as_dict`."""
+        paths = ("data", "m1", "calendar", "onchain", "models")
+        lists = ("kinds", "overrides", "skip")
+        made = {name: told[name] for name in (each.name for each in fields(WeeklyOptions))}
+        made |= {name: None if made[name] is None else Path(made[name]) for name in paths}
+        made |= {name: tuple(made[name]) for name in lists}
+        return WeeklyOptions(**made)
