@@ -105,11 +105,11 @@ def _shadow(folder: Path, done: "DecidedRun") -> "ShadowRecord":
     if not file.exists():
         raise DaemonError(f"--shadow: a daemon's state folder is allowed, {folder} has no journal")
     journal = JournalReads(open_read_only(file))
+    here = system_of(done.models, done.settings.decision)
     try:
         return read_shadow(
             journal, symbol=done.settings.symbol, strategy_id=done.run.rules.strategy_id,
-            graphs=system_of(done.models, done.settings.decision).graphs,
-            learned_until_ms=done.train_cutoff_ms,
+            graphs=here.graphs, settings=here.settings, learned_until_ms=done.train_cutoff_ms,
         )  # fmt: skip
     finally:
         journal.close()

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,16 @@ from broker.contract.wire import decode
 from market.bars import Float64s
 from trading.decision.records import Denial
 from trading.journal_intents import IntentReads
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionMark:
+    """When a bar was decided, by the host's clock, and by which rules (empty: they were not
+    kept)."""
+
+    bar_open_ms: int
+    observed_ms: int
+    settings_sha256: str
 
 
 class JournalReads(IntentReads):
@@ -79,6 +90,21 @@ class JournalReads(IntentReads):
         ).fetchone()
         tree: dict[str, Any] | None = None if row is None else json.loads(row[0])
         return tree
+
+    def kept_settings(self, sha256: str) -> dict[str, Any] | None:
+        """The rules of that name, as `settings_of` gives them; None where they were not kept."""
+        row = self._db.execute("SELECT tree FROM settings WHERE sha256 = ?", (sha256,)).fetchone()
+        tree: dict[str, Any] | None = None if row is None else json.loads(row[0])
+        return tree
+
+    def decision_marks(self, symbol: str) -> list[DecisionMark]:
+        """One for each decided bar, in the order of deciding."""
+        rows = self._db.execute(
+            "SELECT bar_open_ms, observed_time_ms, settings_sha256 FROM decisions "
+            "WHERE symbol = ? ORDER BY id",
+            (symbol,),
+        )
+        return [DecisionMark(*row) for row in rows]
 
     def decision_times_ms(self, symbol: str) -> list[float]:
         """How long each decision took, from bars received to order body ready."""

@@ -37,7 +37,7 @@ from trading.clock import StopFlag
 from trading.decision.decide import decide
 from trading.decision.records import ClosedTrade, Side
 from trading.decision.settings import DecisionSettings
-from trading.journal import Journal
+from trading.journal import Journal, wall_ms
 from trading.model import beside
 from trading.observer import Seen
 from trading.pager import JournalPager
@@ -73,11 +73,15 @@ def evidence(case: Case) -> Evidence:
 
 @dataclass
 class Account:
-    """An account over one terminal; `run` starts the daemon on it, again and again if asked."""
+    """An account over one terminal; `run` starts the daemon on it, again and again if asked.
+
+    `late_ms`: how long after the terminal's clock the host's is; None: the host's own.
+    """
 
     folder: Path
     case: Case
     mode: AccountTradeMode
+    late_ms: int | None = None
 
     def __post_init__(self) -> None:
         self.file = self.folder / "evidence_btcusd.json"
@@ -103,7 +107,8 @@ class Account:
         case, stop = self.case, StopFlag()
         decision, models = decision or case.decision, models or case.models
         recorder = Recorder(stop, bars)
-        journal, store = Journal(self.folder / "j.sqlite"), BarStore(self.folder / "bars.sqlite")
+        journal = Journal(self.folder / "j.sqlite", observed_ms=self._observed_ms)
+        store = BarStore(self.folder / "bars.sqlite")
         examiner = EvidenceExaminer(
             self.file, self.broker.account(), models, LIMITS, typed=typed, sends=not dry
         )
@@ -120,6 +125,9 @@ class Account:
         journal.close()
         store.close()
         return recorder
+
+    def _observed_ms(self) -> int:
+        return wall_ms() if self.late_ms is None else self.terminal.now_ms + self.late_ms
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [words for name, _, words in self.events if name == kind]
