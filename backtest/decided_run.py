@@ -41,9 +41,13 @@ class DecidedRun:
 
 
 def decided_run(
-    given: argparse.Namespace, *, say: Callable[[str], None] = lambda line: None
+    given: argparse.Namespace,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    settings: "Settings | None" = None,
 ) -> DecidedRun:
-    """Decides history as the command line asks (`add_run_options`). `say` hears of the models."""
+    """Decides history as the command line asks (`add_run_options`). `say` hears of the models;
+    `settings` instead of the files and the options that set some."""
     from backtest.run_options import contradiction
     from trading.assemble import known_instrument
     from trading.errors import DaemonError
@@ -51,7 +55,7 @@ def decided_run(
 
     if problem := contradiction(given):
         raise DaemonError(problem)
-    settings = settings_of(given)
+    settings = settings_of(given) if settings is None else settings
     of = known_instrument(settings.symbol)
     costs = costs_of(given, settings)
     paths = settings.ml.paths.for_symbol(settings.symbol)

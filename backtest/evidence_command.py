@@ -11,7 +11,6 @@ go-live gate is passed, 1 it is not, 2 a person is needed.
 """
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from backtest.decided_run import DecidedRun
     from backtest.evidence import Evidence
     from backtest.forecast_band import ForecastBand
-    from backtest.gates import GoLiveFigures
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +56,7 @@ def _run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from backtest.decided_run import decided_run
-    from backtest.evidence_figures import measured
+    from backtest.evidence_figures import evidence_of, measured
     from backtest.gates import gate_table, go_live_gate
 
     console = Console()
@@ -70,22 +68,9 @@ def _run(given: argparse.Namespace) -> int:
         console.print("no forecast band: eight weeks out of sample are needed; nothing is written")
         return 1
     _print_band(console, found.band)
-    path = _write(_evidence(done, found.figures, found.band), done, given)
+    path = _write(evidence_of(done, found.figures, found.band), done, given)
     console.print(f"evidence: {path}", highlight=False)
     return 0 if result.passed else 1
-
-
-def _evidence(done: "DecidedRun", figures: "GoLiveFigures", band: "ForecastBand") -> "Evidence":
-    from backtest.evidence import Evidence, system_of
-    from backtest.evidence_figures import span
-    from ml.training.trials import TrialLedger
-
-    head = TrialLedger(done.settings.ml.study.ledger_path).head()
-    made_ms = time.time_ns() // 1_000_000
-    return Evidence(
-        system_of(done.models, done.settings.decision), done.plan.data_sha256, *span(done),
-        made_ms, figures, band, head.id, head.hash,
-    )  # fmt: skip
 
 
 def _write(evidence: "Evidence", done: "DecidedRun", given: argparse.Namespace) -> Path:

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backtest.decided_run import DecidedRun
+    from backtest.evidence import Evidence
     from backtest.forecast_band import ForecastBand
     from backtest.gates import GoLiveFigures
     from backtest.shadow_record import ShadowRecord
@@ -25,8 +27,13 @@ class Measured:
     band: "ForecastBand | None"
 
 
-def measured(done: "DecidedRun", given: argparse.Namespace) -> Measured:
-    """Every figure of the gate; the look is in the ledger before anybody sees what it showed."""
+def measured(
+    done: "DecidedRun", given: argparse.Namespace, trials: "TrialSharpes | None" = None
+) -> Measured:
+    """Every figure of the gate; the look is in the ledger before anybody sees what it showed.
+
+    `trials`: the ledger's, where the look is in it already.
+    """
     import numpy as np
 
     from backtest.analysis import plain_summary
@@ -38,7 +45,8 @@ def measured(done: "DecidedRun", given: argparse.Namespace) -> Measured:
     run = done.run
     shadow = None if given.shadow is None else _shadow(given.shadow, done)
     sweep, chosen_among = _sweep(given.sweep, done)
-    trials: TrialSharpes = look(done, plain_summary(done, Review(run)))
+    if trials is None:
+        trials = look(done, plain_summary(done, Review(run)))
     from_ms, to_ms = span(done)
     solvent = bool((run.curve.close > 0).all())
     figures = measure(
@@ -50,6 +58,19 @@ def measured(done: "DecidedRun", given: argparse.Namespace) -> Measured:
     return Measured(
         replace(figures, **_sameness(done), **_shadowed(done, given, shadow, band)), band
     )
+
+
+def evidence_of(done: "DecidedRun", figures: "GoLiveFigures", band: "ForecastBand") -> "Evidence":
+    """What was measured of the run's system, with the ledger's last row."""
+    from backtest.evidence import Evidence, system_of
+    from ml.training.trials import TrialLedger
+
+    head = TrialLedger(done.settings.ml.study.ledger_path).head()
+    made_ms = time.time_ns() // 1_000_000
+    return Evidence(
+        system_of(done.models, done.settings.decision), done.plan.data_sha256, *span(done),
+        made_ms, figures, band, head.id, head.hash,
+    )  # fmt: skip
 
 
 def span(done: "DecidedRun") -> tuple[int, int]:

@@ -44,7 +44,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check(given: argparse.Namespace) -> int:
     from ml.predictors.settings import PROJECT_ROOT
-    from ml.training.reliability import verdict
     from settings import load_settings
 
     settings = load_settings(PROJECT_ROOT, symbol=given.symbol)
@@ -52,14 +51,24 @@ def _check(given: argparse.Namespace) -> int:
     if given.models is not None:
         paths = paths.in_folder(given.models)
     limit = settings.ml.study.calibration_limit if given.limit is None else given.limit
-    curves = _curves(paths, settings.symbol)
-    found = verdict(curves, limit)
-    _write(paths.graph.parent / f"calibration_{settings.symbol.lower()}", curves, found, limit)
+    curves, found = check_calibration(paths, settings.symbol, limit)
     if given.json:
         print(json.dumps(found, indent=2))
     else:
         _show(curves, found)
     return 0 if found["passed"] else 1
+
+
+def check_calibration(
+    paths: "ModelPaths", symbol: str, limit: float
+) -> tuple["Curves", dict[str, Any]]:
+    """Curves and verdict, written beside the models: `calibration_<symbol>.json` and pictures."""
+    from ml.training.reliability import verdict
+
+    curves = _curves(paths, symbol)
+    found = verdict(curves, limit)
+    _write(paths.graph.parent / f"calibration_{symbol.lower()}", curves, found, limit)
+    return curves, found
 
 
 def _curves(paths: "ModelPaths", symbol: str) -> "Curves":
