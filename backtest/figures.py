@@ -44,13 +44,14 @@ def proof(run: BacktestRun, trials: TrialSharpes, *, days_a_year: int = 365) -> 
     daily = daily_returns(curve, run.initial_balance)
     solvent = len(daily) > 0 and bool((curve.close > 0).all())
     return (
-        _of_trades(net, max_drawdown(curve))
-        | _of_days(daily if solvent else np.zeros(0), trials, days_a_year)
+        proof_of_trades(net, max_drawdown(curve))
+        | proof_of_days(daily if solvent else np.zeros(0), trials, days_a_year)
         | _of_equity(run, curve)
     )
 
 
-def _of_trades(net: Float64s, drawdown: float) -> dict[str, Any]:
+def proof_of_trades(net: Float64s, drawdown: float) -> dict[str, Any]:
+    """What trades (n,) and the max drawdown, a share, have."""
     won = wilson(int((net > 0).sum()), len(net))
     even, rated = break_even(net), score(net, drawdown)
     return {
@@ -65,7 +66,8 @@ def _of_trades(net: Float64s, drawdown: float) -> dict[str, Any]:
     }
 
 
-def _of_days(daily: Float64s, trials: TrialSharpes, days_a_year: int) -> dict[str, Any]:
+def proof_of_days(daily: Float64s, trials: TrialSharpes, days_a_year: int) -> dict[str, Any]:
+    """What daily returns (days,) have."""
     sharpe, shape = sharpe_daily(daily, days_a_year=days_a_year), shape_of(daily)
     worthless = expected_best_sharpe(trials, shape.count) if shape.count > 1 else math.nan
     return {

@@ -8,8 +8,11 @@ from backtest.evidence import system_of
 from backtest.statistics import TrialSharpes
 
 
-def look(done: DecidedRun, summary: Mapping[str, Any]) -> TrialSharpes:
+def look(done: DecidedRun, summary: Mapping[str, Any], *, is_block: bool = False) -> TrialSharpes:
     """The ledger's trials of this symbol, this look among them.
+
+    `is_block`: a part of a longer look, which has the Sharpe ratio that counts. The part's own is
+    kept as `block_sharpe`: ratios of a few weeks spread wider than those of the whole.
 
     Every run that decides a bar after the cutoff of its models is one, whether `--oos-only` asked
     for it or not, on a generated market too. Raises `TrialLedgerError`.
@@ -20,6 +23,13 @@ def look(done: DecidedRun, summary: Mapping[str, Any]) -> TrialSharpes:
     bars, symbol = done.run.bars.bars, done.settings.symbol
     system = system_of(done.models, done.settings.decision)
     ledger = TrialLedger(done.settings.ml.study.ledger_path)
+    result = {
+        key: summary[key]
+        for key in ("sharpe", "trades", "win_rate", "profit_factor", "net_profit",
+                    "max_drawdown_pct", "deals_sha256")
+    }  # fmt: skip
+    if is_block:
+        result |= {"sharpe": None, "block_sharpe": summary["sharpe"]}
     record_look(
         ledger,
         symbol=symbol,
@@ -29,10 +39,6 @@ def look(done: DecidedRun, summary: Mapping[str, Any]) -> TrialSharpes:
         from_ms=int(bars.open_ms[0]),
         to_ms=int(bars.close_ms[-1]),
         data_sha256=done.plan.data_sha256,
-        result={
-            key: summary[key]
-            for key in ("sharpe", "trades", "win_rate", "profit_factor", "net_profit",
-                        "max_drawdown_pct", "deals_sha256")
-        },
-    )  # fmt: skip
+        result=result,
+    )
     return trial_sharpes(ledger, symbol=symbol)

@@ -14,6 +14,7 @@ from broker.contract import retcodes
 from broker.contract.constants import DealType, OrderType
 from broker.contract.messages import Deal, OrderRequest
 from broker.simulator.records import SendResult
+from market.bars import Float64s
 from trading.decision.records import ClosedTrade
 from trading.execution.intents import TradeRequest
 
@@ -59,11 +60,23 @@ def run_costs(run: BacktestRun) -> RunCosts:
         commission=0.0 - math.fsum(deal.commission + deal.fee for deal in deals),
         swap=0.0 - math.fsum(deal.swap for deal in deals),
         slippage=math.fsum(lost),
-        share_of_gross=_share(run.trades, deals, spreads.tolist()),
+        share_of_gross=cost_share(net_of(run.trades), _paid(run.trades, deals, spreads.tolist())),
         slipped_points=float(np.mean(worse)) / run.terms.point if worse else 0.0,
         requests=len(run.answers),
         rejected=refused,
     )
+
+
+def trade_costs(run: BacktestRun) -> Float64s:
+    """What each finished trade paid in spread, commission and swap, (n,) in deposit currency."""
+    deals = [deal for deal in run.deals if deal.type in (DealType.BUY, DealType.SELL)]
+    spreads = spread_cost(deals, run.bars.history, run.terms) if deals else np.zeros(0)
+    return _paid(run.trades, deals, spreads.tolist())
+
+
+def net_of(trades: Sequence[ClosedTrade]) -> Float64s:
+    """Net profit of each trade, (n,)."""
+    return np.array([trade.net_profit for trade in trades], dtype=np.float64)
 
 
 def _fills(
@@ -82,9 +95,8 @@ def _worse(each: tuple[TradeRequest, SendResult, int]) -> float:
     return answer.price - answer.ask if buys else answer.bid - answer.price
 
 
-def _share(trades: Sequence[ClosedTrade], deals: Sequence[Deal], spreads: list[float]) -> float:
+def _paid(trades: Sequence[ClosedTrade], deals: Sequence[Deal], spreads: list[float]) -> Float64s:
     paid: dict[int, float] = defaultdict(float)
     for deal, spread in zip(deals, spreads, strict=True):
         paid[deal.position_id] += spread - deal.commission - deal.fee - deal.swap
-    net = np.array([trade.net_profit for trade in trades])
-    return cost_share(net, np.array([paid[trade.position_id] for trade in trades]))
+    return np.array([paid[trade.position_id] for trade in trades], dtype=np.float64)

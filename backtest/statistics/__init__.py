@@ -18,6 +18,7 @@ from backtest.statistics.profit import MIN_TRADES, Score, profit_factor, profit_
 from backtest.statistics.proportions import (
     Z95,
     Interval,
+    binomial_tail,
     break_even,
     trades_to_prove,
     trades_to_prove_mean,
@@ -45,6 +46,7 @@ __all__ = [
     "Shape",
     "Sharpe",
     "TrialSharpes",
+    "binomial_tail",
     "bootstrap",
     "break_even",
     "cagr",

@@ -71,6 +71,21 @@ def trades_to_prove(
     return float(math.ceil(((known + asked) / (win_rate - against)) ** 2))
 
 
+def binomial_tail(hits: int, count: int, share: float) -> float:
+    """The probability of `hits` or more of `count` independent trades that each win with `share`.
+
+    Σₖ C(n, k) pᵏ (1 − p)ⁿ⁻ᵏ from k = hits on, each term from its logarithm.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"binomial_tail: a share between 0 and 1 is allowed, {share} came")
+    whole, won, lost = math.lgamma(count + 1), math.log(share), math.log1p(-share)
+    terms = (
+        whole - math.lgamma(k + 1) - math.lgamma(count - k + 1) + k * won + (count - k) * lost
+        for k in range(max(hits, 0), count + 1)
+    )
+    return min(1.0, math.fsum(map(math.exp, terms)))
+
+
 def trades_to_prove_mean(
     net: Float64s, *, significance: float = SIGNIFICANCE, power: float = POWER
 ) -> float:

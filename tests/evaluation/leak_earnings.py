@@ -12,6 +12,7 @@ import numpy as np
 from backtest import forecasts
 from backtest.checks.lookahead import FullRun, cut_rows, lookahead
 from backtest.checks.pipeline import Pipeline
+from backtest.driver import BacktestRun
 from backtest.rules import Rules
 from broker.simulator.settings import PaperSettings
 from market.bars import Bars
@@ -65,12 +66,16 @@ class Earned:
         )
 
 
-def earned(
+@contextmanager
+def leaking_run(
     bars: Bars, folder: Path, *, cutoff_ms: int, from_ms: int, to_ms: int,
     features: Features = honest, params: EnsembleParams = PLAIN,
     final_split: Callable[..., Any] | None = None, tp: float = 1.0,
-) -> Earned:  # fmt: skip
-    """Trains before `cutoff_ms` and decides [from_ms, to_ms) at confidence 0.65 and gap 0.08."""
+) -> Iterator[tuple[Pipeline, BacktestRun]]:  # fmt: skip
+    """Trains before `cutoff_ms` and decides [from_ms, to_ms) at confidence 0.65 and gap 0.08.
+
+    Features leak as long as the context is open.
+    """
     paths = ModelPaths().in_folder(folder)
     task = make_task(
         bars, features=FEATURES, params=params, cutoff_ms=cutoff_ms,
@@ -80,9 +85,13 @@ def earned(
     with _unwatched(features, final_split):
         train_signal(task, paths)
         models = load_models(paths, FEATURES)
-        rules = Rules(BTC, _decision(tp), PaperSettings(), 7719)
-        pipeline = Pipeline(models.signal, GROUPS, rules)
-        run = pipeline.run(bars, from_ms=from_ms, to_ms=to_ms)
+        pipeline = Pipeline(models.signal, GROUPS, Rules(BTC, _decision(tp), PaperSettings(), 7719))
+        yield pipeline, pipeline.run(bars, from_ms=from_ms, to_ms=to_ms)
+
+
+def earned(bars: Bars, folder: Path, *, from_ms: int, to_ms: int, **words: Any) -> Earned:
+    """What a `leaking_run` comes to, and what the lookahead check names first."""
+    with leaking_run(bars, folder, from_ms=from_ms, to_ms=to_ms, **words) as (pipeline, run):
         lines = tuple(run.lines())
         summary = summarise(
             lines, run.deals, run.bars.bars, run.terms, strategy_id=7719,

@@ -1,0 +1,272 @@
+"""Trains at one cutoff after the other and trades what follows each with models that have not seen
+it. What was trained or traded is kept, so a killed run goes on where it was.
+"""
+
+import argparse
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from backtest.analysis import plain_summary
+from backtest.decided_run import DecidedRun, decided_run, settings_of
+from backtest.evidence import system_of
+from backtest.looks import look
+from backtest.random_twin import random_twin
+from backtest.review import Review
+from backtest.statistics import TrialSharpes, sharpe_daily
+from backtest.walk_forward import Block, Pool, TradedBlock, cut_blocks, pooled, traded_block
+from market.bars import Bars, utc_text
+from ml.predictors.settings import PROJECT_ROOT
+from ml.train_inputs import TrainInputs, read_inputs
+from ml.train_inputs import settings_of as training_settings
+from ml.train_options import TrainOptions
+from ml.train_pipeline import train_models
+from ml.training.models import TrainingError
+from ml.training.signal_task import Progress
+from ml.training.splits import SplitError
+from ml.training.trial_sharpes import record_look, trial_sharpes
+from ml.training.trials import TrialLedger
+from retrain.block_store import BlockStore, key_of, source_sha256
+from retrain.errors import ActFirst
+from trading.assemble import known_instrument
+
+YEAR_MS = 365 * 86_400_000
+_DAY_MS = 86_400_000
+_ONE_MORE_BAR_MS = 15 * 60_000
+_TRAINS, _TRADES = ("ml/train_pipeline.py",), ("backtest/decided_run.py", "backtest/random_twin.py")
+
+
+@dataclass(frozen=True, slots=True)
+class WalkOptions:
+    """What a person asked for. `overrides` hold for trading alone, `train_overrides` for training
+    and trading. `twins`: random twins of each block."""
+
+    kinds: tuple[str, ...]
+    data: Path
+    every_weeks: int = 13
+    first_ms: int | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    profile: str = "quick"
+    device: str = "auto"
+    symbol: str | None = None
+    m1: Path | None = None
+    calendar: Path | None = None
+    costs: Path | None = None
+    overrides: tuple[str, ...] = ()
+    train_overrides: tuple[str, ...] = ()
+    twins: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walked:
+    """A finished run. `twins`: by seed, the blocks as the random twin traded them. `left_out`:
+    models that could not be had, by cutoff, in words."""
+
+    pool: Pool
+    twins: tuple[Pool, ...]
+    trials: TrialSharpes
+    left_out: tuple[str, ...]
+
+
+class WalkForward:
+    """One run over all blocks; `say` hears what a person should know."""
+
+    def __init__(
+        self, options: WalkOptions, store: BlockStore, *,
+        progress_of: Callable[[str], Progress], say: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._options, self._store = options, store
+        self._progress_of, self._say = progress_of, say
+        self._read: dict[Block, TrainInputs] = {}
+        self._keys: dict[Block, str] = {}
+        self.settings = settings_of(self._trading_options(None, None))
+        self._ledger = TrialLedger(self.settings.ml.study.ledger_path)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The plan. `ActFirst` where the bars leave no block."""
+        bars, asked = self._bars, self._options
+        first_ms = asked.first_ms
+        if first_ms is None:
+            first_ms = -(-(int(bars.open_ms[0]) + YEAR_MS) // _DAY_MS) * _DAY_MS
+        found = cut_blocks(first_ms, self._end_ms, every_weeks=asked.every_weeks)
+        if not found or first_ms <= int(bars.open_ms[0]):
+            raise ActFirst(
+                f"--first: a date inside the bars ({utc_text(int(bars.open_ms[0]))} to "
+                f"{utc_text(self._end_ms)} UTC) with history before it is allowed, "
+                f"{utc_text(first_ms)} came"
+            )
+        return found
+
+    def kept(self, block: Block) -> bool:
+        """Whether a block and its twins need nothing any more."""
+        folder, done = self._folder_key(block), self._store.finished(self._folder_key(block))
+        keys = [self._traded_key(block, folder, seed) for seed in range(self._options.twins + 1)]
+        return set(done) >= set(self._options.kinds) and all(map(self._store.find, keys))
+
+    def run(self, ended: Callable[[Block], None] = lambda block: None) -> Walked:
+        """Every block in order; `ended` hears of each. The ledger has every training and look."""
+        traded: list[list[TradedBlock]] = []
+        left_out = []
+        for block in self.blocks:
+            key = self._trained(block)
+            traded.append(self._traded(block, key))
+            reasons = self._store.finished(key)
+            left_out += [f"{block.name}: no {kind} model: {why}"
+                         for kind, why in reasons.items() if why]  # fmt: skip
+            ended(block)
+        own, *twins = (pooled(each) for each in zip(*traded, strict=True))
+        return Walked(own, tuple(twins), self._looked(own), tuple(left_out))
+
+    # Training
+
+    def _inputs(self, block: Block) -> TrainInputs:
+        asked = self._options
+        options = TrainOptions(
+            kinds=asked.kinds, symbol=asked.symbol, profile=asked.profile, device=asked.device,
+            from_ms=asked.from_ms, to_ms=block.cutoff_ms, data=asked.data, m1=asked.m1,
+            calendar=asked.calendar, warm_start=False, with_report=False,
+            overrides=asked.train_overrides,
+        )  # fmt: skip
+        return read_inputs(options, training_settings(options))
+
+    def _folder_key(self, block: Block) -> str:
+        if block not in self._keys:
+            self._keys[block] = self._key_anew(block)
+        return self._keys[block]
+
+    def _key_anew(self, block: Block) -> str:
+        inputs = self._inputs_once(block)
+        ml = inputs.settings.ml.model_dump(mode="json", exclude={"paths", "hub", "study"})
+        return key_of(
+            self._options.kinds, self._options.profile, block.cutoff_ms, inputs.bars.sha256(),
+            None if inputs.m1 is None else inputs.m1.sha256(), inputs.sources.files,
+            inputs.settings.symbol, ml, inputs.settings.decision.model_dump(mode="json"),
+            inputs.settings.paper.model_dump(mode="json"), self._train_source,
+        )  # fmt: skip
+
+    def _inputs_once(self, block: Block) -> TrainInputs:
+        if block not in self._read:
+            self._read.clear()  # bars of one cutoff at a time
+            self._read[block] = self._inputs(block)
+        return self._read[block]
+
+    def _trained(self, block: Block) -> str:
+        """Trains what is missing of a cutoff; the key of its folder."""
+        key = self._folder_key(block)
+        self._store.clear(key)
+        for kind in self._options.kinds:
+            if kind in self._store.finished(key):
+                continue
+            inputs = self._inputs_once(block)
+            options = replace(inputs.options, kinds=(kind,), models=self._store.models(key))
+            self._store.finish(key, kind, self._train(replace(inputs, options=options), block))
+        return key
+
+    def _train(self, inputs: TrainInputs, block: Block) -> str:
+        """Empty words, or why there is no such model. Without a signal model there is nothing."""
+        kind = inputs.options.kinds[0]
+        try:
+            list(train_models(
+                inputs, lambda name: self._progress_of(f"{block.name} {name}"), self._say
+            ))  # fmt: skip
+        except (TrainingError, SplitError) as error:
+            if kind == "signal":
+                raise ActFirst(f"{block.name}: no signal model: {error}; a later --first has more "
+                               "history before it") from error  # fmt: skip
+            self._say(f"{block.name}: no {kind} model: {error}")
+            return str(error)
+        return ""
+
+    # Trading
+
+    def _trading_options(self, block: Block | None, models: Path | None) -> argparse.Namespace:
+        asked = self._options
+        return argparse.Namespace(
+            data=asked.data, m1=asked.m1, calendar=asked.calendar, costs=asked.costs,
+            from_ms=None if block is None else block.cutoff_ms,
+            to_ms=None if block is None else block.to_ms, days=None, oos_only=False,
+            override=[*asked.train_overrides, *asked.overrides], models=models, max_lot=None,
+            cent_account=False, symbol=asked.symbol, account=None, seed=None,
+        )  # fmt: skip
+
+    def _traded(self, block: Block, folder_key: str) -> list[TradedBlock]:
+        """The block as the models traded it, then as each twin did."""
+        keys = [
+            self._traded_key(block, folder_key, seed) for seed in range(self._options.twins + 1)
+        ]
+        found = [self._store.find(key) for key in keys]
+        if any(each is None for each in found):
+            models = self._store.models(folder_key)
+            done = decided_run(self._trading_options(block, models))
+            for seed, key in enumerate(keys):
+                found[seed] = found[seed] or self._trade(done, block, key, seed)
+        return [each for each in found if each is not None]
+
+    def _trade(self, done: DecidedRun, block: Block, key: str, seed: int) -> TradedBlock:
+        graphs = system_of(done.models, done.settings.decision).graphs
+        if seed:
+            made = traded_block(block, random_twin(done.run, seed), {})
+        else:
+            # the look is in the ledger before anything is kept of what it showed
+            look(done, plain_summary(done, Review(done.run)), is_block=True)
+            made = traded_block(block, done.run, graphs)
+        self._store.keep(key, made)
+        return made
+
+    def _traded_key(self, block: Block, folder_key: str, seed: int) -> str:
+        settings, asked = self.settings, self._options
+        bars = self._bars.between(int(self._bars.open_ms[0]), block.to_ms + _ONE_MORE_BAR_MS)
+        files = [None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
+                 for file in (asked.m1, asked.calendar, asked.costs)]  # fmt: skip
+        return key_of(
+            folder_key, seed, block.cutoff_ms, block.to_ms, bars.sha256(), files, settings.symbol,
+            settings.decision.model_dump(mode="json"), settings.paper.model_dump(mode="json"),
+            settings.daemon.strategy_id, self._trade_source,
+        )  # fmt: skip
+
+    def _looked(self, pool: Pool) -> TrialSharpes:
+        """Writes the look at the pool, once; the ledger's trials with it."""
+        symbol, last = self.settings.symbol, pool.blocks[-1]
+        ratio = sharpe_daily(pool.daily).annual
+        result = {"sharpe": None if ratio != ratio else ratio, "trades": len(pool.net),
+                  "net_profit": float(pool.net.sum()), "blocks": len(pool.blocks)}  # fmt: skip
+
+        def record() -> dict[str, Any]:
+            row = record_look(
+                self._ledger, symbol=symbol, graphs=last.facts["graphs"],
+                settings_sha256=key_of(self.settings.decision.model_dump(mode="json")),
+                train_cutoff_ms=pool.from_ms, from_ms=pool.from_ms, to_ms=pool.to_ms,
+                data_sha256=self._bars.sha256(), result=result,
+            )  # fmt: skip
+            return {"row": row}
+
+        graphs: Sequence[Any] = [each.facts["graphs"] for each in pool.blocks]
+        self._store.once(key_of(graphs, result, symbol, pool.from_ms, pool.to_ms), record)
+        return trial_sharpes(self._ledger, symbol=symbol)
+
+    # What does not change during a run
+
+    @cached_property
+    def _bars(self) -> Bars:
+        from market.sources.files import read_bars
+
+        of, paper = known_instrument(self.settings.symbol), self.settings.paper
+        return read_bars(self._options.data, of, server_zone=paper.server_timezone)
+
+    @property
+    def _end_ms(self) -> int:
+        end_ms, asked_ms = int(self._bars.close_ms[-1]), self._options.to_ms
+        return end_ms if asked_ms is None else min(end_ms, asked_ms)
+
+    @cached_property
+    def _train_source(self) -> str:
+        return source_sha256(PROJECT_ROOT, *_TRAINS)
+
+    @cached_property
+    def _trade_source(self) -> str:
+        return source_sha256(PROJECT_ROOT, *_TRADES)
