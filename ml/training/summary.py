@@ -33,6 +33,8 @@ def headline_score(metadata: Mapping[str, Any]) -> tuple[str, str]:
         gated = mean["gated"]
         return f"{gated['model']:+.4f} R a trade", f"{gated['static']:+.4f}"
     traded = mean["gated"]
+    if traded["trades"] < 2:
+        return "not tested", "-"
     return f"{traded['model']:+.2f} bp a trade", f"{traded['constant']:+.2f}"
 
 

@@ -6,6 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ml.training.models import TrainingError
@@ -13,6 +14,8 @@ from ml.training.oof import OofForecasts, oof_path
 from ml.training.report import write_report
 from ml.training.report_parts import shortcomings
 from ml.training.report_words import beside_baseline
+from ml.training.risk_scores import RiskTest, earned
+from ml.training.summary import headline_score
 from tests.training.tables import Trained
 
 
@@ -44,6 +47,22 @@ def test_page_has_every_part_and_needs_nothing_from_elsewhere(
     ]  # fmt: skip
     assert not re.search(r"(src|href)=.(?!data:)", page)
     assert "http" not in page
+
+
+@pytest.mark.parametrize("trades", [0, 1])
+def test_risk_model_without_two_test_trades_is_not_tested(trades: int) -> None:
+    ways = [np.full(4, 1e-4)] * 3
+    test = RiskTest(*ways, np.ones(4), np.arange(4) < trades, np.arange(4))
+    scores = {"kind": "risk", "walk_forward": earned(test)}
+    assert headline_score(scores) == ("not tested", "-")
+
+
+def test_risk_model_with_two_test_trades_has_a_score_and_one_to_beat() -> None:
+    test = RiskTest(
+        np.full(4, 2e-4), np.full(4, 1e-4), np.zeros(4), np.ones(4), np.arange(4) < 2, np.arange(4)
+    )
+    scores = {"kind": "risk", "walk_forward": earned(test)}
+    assert headline_score(scores) == ("+2.00 bp a trade", "+1.00")
 
 
 def test_every_fold_stands_beside_its_baseline(metadata: dict[str, Any]) -> None:
