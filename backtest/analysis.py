@@ -22,7 +22,7 @@ from backtest.run_costs import RunCosts, run_costs
 from backtest.statistics import TrialSharpes
 from market.bars import utc_text
 from mt5api.paper import GeneratedMarket
-from trading.model import seen_until
+from trading.model import seen_until, strangers
 from trading.results import summarise
 
 
@@ -83,6 +83,7 @@ def plain_summary(done: DecidedRun, review: Review) -> dict[str, Any]:
     )
     seen = seen_until(done.models, done.plan.limits.from_ms)
     warnings = ([seen] if seen else []) + list(done.outside.warnings)
+    warnings += strangers(done.models, done.settings.decision)
     warnings += done.plan.missing_minutes(done.settings.paper)
     if done.costs is not None:
         warnings += done.costs.words()

@@ -5,6 +5,7 @@ Only sums, products, comparisons and clipping: a row alone has the bits it has i
 
 import json
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ml.features.catalogue import feature_hash, names
 from ml.features.position import position_names
 from ml.features.risk import RISK_FEATURES
-from ml.predictors.compat import FileStamp, Kind, Manifest, ModelEntry
+from ml.predictors.compat import FileStamp, Kind, Manifest, ModelEntry, read_manifest
 from ml.predictors.session import OPTIONS, RUNTIME_VERSION
 from ml.predictors.settings import ModelFiles, ModelPaths
 
@@ -183,10 +184,25 @@ def write_models(
     for kind in kinds:
         files = files_of(paths, kind)
         files.graph.write_bytes(_GRAPHS[kind]())
-        files.metadata.write_text(json.dumps({"kind": kind, "m1": m1}))
+        notes = {"kind": kind, "m1": m1}
+        if kind != "signal":
+            notes["signal_graph_sha256"] = sha256(signal_graph()).hexdigest()
+        files.metadata.write_text(json.dumps(notes))
         entries[files.graph.name] = entry_of(files, kind, symbol)
     paths.manifest.write_text(Manifest(models=entries).text())
     return paths
+
+
+def learned_from_another(paths: ModelPaths, kind: Kind) -> None:
+    """Makes a model beside the signal model one of another signal graph."""
+    files = files_of(paths, kind)
+    notes = json.loads(files.metadata.read_text()) | {"signal_graph_sha256": "0" * 64}
+    files.metadata.write_text(json.dumps(notes))
+    listed = dict(read_manifest(paths.manifest).models)
+    listed[files.graph.name] = listed[files.graph.name].model_copy(
+        update={"metadata": FileStamp.of(files.metadata)}
+    )
+    paths.manifest.write_text(Manifest(models=listed).text())
 
 
 def entry_of(files: ModelFiles, kind: Kind, symbol: str = "BTCUSD") -> ModelEntry:

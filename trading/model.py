@@ -12,7 +12,7 @@ from market.bars import utc_text
 from market.sources.onchain import FEAR_GREED_FILE, FUNDING_FILE, OPEN_INTEREST_FILE
 from ml.features.settings import FeatureSettings
 from ml.predictors.checked import CheckedPredictor
-from ml.predictors.compat import ModelCompatibilityError, ModelMissing
+from ml.predictors.compat import Kind, ModelCompatibilityError, ModelMissing, train_command
 from ml.predictors.model_set import ModelSet, load_models
 from ml.predictors.settings import ModelPaths
 from trading.advice import BesideModels
@@ -90,15 +90,40 @@ def seen_until(models: ModelSet, from_ms: int) -> str:
 def model_lines(
     models: ModelSet, settings: DecisionSettings, *, has_m1: bool = True
 ) -> tuple[str, ...]:
-    """One line for each of the four models: used, absent or switched off.
+    """One line for each of the four models: used, absent or switched off; then `strangers`.
 
     `has_m1`: whether there are M1 bars for a position model that has learned from them.
     """
-    return tuple(_lines(models, settings, has_m1=has_m1))
+    warnings = (f"warning: {each}" for each in strangers(models, settings))
+    return (*_lines(models, settings, has_m1=has_m1), *warnings)
+
+
+def strangers(models: ModelSet, settings: DecisionSettings) -> tuple[str, ...]:
+    """A warning for each model in use that learned from another signal model's forecasts.
+
+    It serves all the same (docs/models.md): what it may do to a trade is bounded by the settings.
+    """
+    used = (each for each in models.of_another_signal if is_used(each.metadata.kind, settings))
+    return tuple(
+        f"the {each.metadata.kind} model learned from another signal model than the one that "
+        f"serves: train it again ({train_command(each.metadata.kind)})"
+        for each in used
+    )
+
+
+def is_used(kind: Kind, settings: DecisionSettings) -> bool:
+    """Whether a model of this kind is asked, where there is one."""
+    switches = {
+        "signal": True,
+        "position": settings.ml_active_management.enabled,
+        "sltp": settings.dynamic_sltp.use_model,
+        "risk": settings.risk_model.enabled,
+    }
+    return switches[kind]
 
 
 def _lines(models: ModelSet, settings: DecisionSettings, *, has_m1: bool) -> Iterator[str]:
-    active = settings.ml_active_management.enabled
+    active = is_used("position", settings)
     yield f"signal model: {_made(models.signal)}"
     yield (
         "position model: "
@@ -106,10 +131,10 @@ def _lines(models: ModelSet, settings: DecisionSettings, *, has_m1: bool) -> Ite
         + ("" if has_m1 or not (active and beside(models).minutes) else _WITHOUT_M1)
     )
     yield "SL/TP model: " + _use(
-        models.sltp, settings.dynamic_sltp.use_model, "dynamic_sltp.use_model", "static multiples"
+        models.sltp, is_used("sltp", settings), "dynamic_sltp.use_model", "static multiples"
     )
     yield "risk model: " + _use(
-        models.risk, settings.risk_model.enabled, "risk_model.enabled", "multiplier 1.0"
+        models.risk, is_used("risk", settings), "risk_model.enabled", "multiplier 1.0"
     )
 
 

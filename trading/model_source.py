@@ -30,7 +30,7 @@ from trading.feed import BarFeed
 from trading.forecaster import Forecaster
 from trading.journal import Journal
 from trading.minutes import BrokerMinutes
-from trading.model import load_for
+from trading.model import load_for, strangers
 from trading.pager import Pager
 from trading.schedule import Schedule
 from trading.status_board import StatusBoard
@@ -126,7 +126,7 @@ class ModelSwap:
         self._terms = terms
         self._served = served
         self._board = board
-        self._serving = _graphs_of(terms.models)
+        self._serving = graphs_of(terms.models)
         self._broker = broker
         self._forecaster = forecaster
         self._feed = feed
@@ -140,6 +140,7 @@ class ModelSwap:
         self._journal.record("models_served", now_ms, graphs=self._serving)
         self._board.change(models=self._serving)
         self._journal.record("model_scores", now_ms, models=_scores_of(self._terms.models))
+        self._warn(self._terms.models)
 
     def between_bars(self, now_ms: int) -> None:
         """Makes the swap that was asked for, if there is time before the next close."""
@@ -158,12 +159,13 @@ class ModelSwap:
             self._pager.page(f"models stay as they are: {tag} is refused: {error}", key="models")
             return
         self._served(models)
-        served = _graphs_of(models)
+        served = graphs_of(models)
         before, self._serving = self._serving, served
         self._board.change(models=served)
         self._answer(now_ms, "models_swapped", tag=tag, before=before, graphs=served)
         self._journal.record("model_scores", now_ms, models=_scores_of(models))
         self._pager.over(f"models swapped to {tag}", key="models")
+        self._warn(models)
 
     def _swap(self, request: SwapRequest) -> ModelSet:
         """Everything that can fail comes before the first change."""
@@ -183,6 +185,10 @@ class ModelSwap:
         self._inputs.ask(adviser, minutes)
         return models
 
+    def _warn(self, models: ModelSet) -> None:
+        for text in strangers(models, self._terms.decision):
+            self._pager.page(text, key=text)
+
     def _answer(self, now_ms: int, kind: str, **payload: Any) -> None:
         """Into the journal, and into a file for whoever asked; then the request is over."""
         self._journal.record(kind, now_ms, **payload)
@@ -191,7 +197,7 @@ class ModelSwap:
         (self._terms.state / REQUEST).unlink()
 
 
-def _graphs_of(models: ModelSet) -> dict[str, str]:
+def graphs_of(models: ModelSet) -> dict[str, str]:
     """SHA-256 of each graph, by the model's kind."""
     return {each.metadata.kind: each.metadata.graph.sha256 for each in models.all}
 

@@ -31,6 +31,13 @@ class ModelSet:
         found = (self.signal, self.position, self.sltp, self.risk)
         return tuple(model for model in found if model is not None)
 
+    @property
+    def of_another_signal(self) -> tuple[CheckedPredictor, ...]:
+        """Those beside the signal model that learned from another one's forecasts, or whose
+        metadata does not say from which."""
+        signal = self.signal.metadata.graph.sha256
+        return tuple(each for each in self.all[1:] if learned_from(each) != signal)
+
 
 def load_models(paths: ModelPaths, features: FeatureSettings) -> ModelSet:
     """The signal model and every other one that the manifest lists, each checked.
@@ -53,6 +60,12 @@ def load_models(paths: ModelPaths, features: FeatureSettings) -> ModelSet:
     for model in models.all:
         _require_symbol(model, signal.metadata.symbol)
     return models
+
+
+def learned_from(model: CheckedPredictor) -> str:
+    """SHA-256 of the signal graph whose forecasts a model beside it learned from; empty where its
+    metadata does not say."""
+    return str(model.notes.get("signal_graph_sha256", ""))
 
 
 def _require_symbol(model: CheckedPredictor, symbol: str) -> None:

@@ -14,7 +14,10 @@ import pytest
 
 from backtest.go_live import override_sentence
 from broker.contract.constants import AccountTradeMode
+from ml.predictors.compat import Kind
+from ml.predictors.settings import ModelPaths
 from tests.doctor.ward import NOW_MS, Ward
+from tests.tiny_models import learned_from_another
 from trading.doctor import storage
 from trading.journal import Journal
 from trading.state_folder import StateFolder
@@ -220,6 +223,19 @@ def test_model_beside_the_signal_missing(ward: Ward, kind: str) -> None:
     (ward.models / f"{kind}_btcusd-live.onnx").unlink()
     finds(ward, f"{kind} model", f"train_ml_model.py --{kind}")
     assert ward.look()["signal model"]["status"] == "pass"
+
+
+@pytest.mark.parametrize("kind", ["position", "risk"])
+def test_model_in_use_that_learned_from_another_signal_model(ward: Ward, kind: Kind) -> None:
+    learned_from_another(ModelPaths().for_symbol("BTCUSD").in_folder(ward.models), kind)
+    finds(ward, f"{kind} model", f"train_ml_model.py --{kind}")
+
+
+def test_model_of_another_signal_that_is_switched_off_is_a_note(ward: Ward) -> None:
+    learned_from_another(ModelPaths().for_symbol("BTCUSD").in_folder(ward.models), "sltp")
+    assert ward.look()["sltp model"]["status"] == "note"
+    ward.override(dynamic_sltp__use_model=True)
+    finds(ward, "sltp model", "train_ml_model.py --sltp")
 
 
 def test_model_hash_wrong(ward: Ward) -> None:

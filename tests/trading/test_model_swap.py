@@ -21,7 +21,7 @@ from ml.predictors.compat import ModelMissing
 from ml.predictors.model_set import ModelSet, load_models
 from ml.predictors.settings import ModelPaths
 from tests.hub.models import make_models
-from tests.tiny_models import write_models
+from tests.tiny_models import learned_from_another, write_models
 from tests.trading.doubles import Recorder, StepClock
 from tests.trading.paper_runs import BAR_MS, BTC, Case, backtest_of, make_case, settings_of
 from trading.assemble import assemble
@@ -68,9 +68,12 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """v20261101 never trades; v20261102 has four models that do."""
+    """v20261101 never trades; v20261102 has four models that do; the risk model of v20261031
+    learned from another signal model."""
     root = tmp_path_factory.mktemp("hub")
     made = Hub(LocalStore(root / "store"))
+    learned_from_another(write_models(root / "odd"), "risk")
+    made.push(root / "odd", "v20261031")
     made.push(make_models(root / "idle", scale=1), "v20261101")
     write_models(root / "four")
     made.push(root / "four", "v20261102")
@@ -161,6 +164,16 @@ def test_models_that_are_swapped_in_without_evidence_open_nothing(
     assert halts == [()] * ASKED_AFTER + [("no evidence for these models",)] * after
     assert not any("enter" in each for line in run.lines for each in json.loads(line)["intents"])
     assert [each["halt"] for each in run.told("evidence")] == ["", halts[-1][0]]
+
+
+def test_model_of_another_signal_model_that_is_swapped_in_pages(
+    case: Case, hub: Hub, tmp_path: Path
+) -> None:
+    run = Run(case, tmp_path)
+    run.go(run.staged(hub, "v20261031"))
+    assert len(run.told("models_swapped")) == 1
+    (paged,) = (each["text"] for each in run.told("page"))
+    assert paged.startswith("the risk model learned from another signal model")
 
 
 def without_guard(line: str) -> dict[str, Any]:

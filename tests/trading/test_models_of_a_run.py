@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from ml.features.settings import FeatureSettings
-from ml.predictors.compat import Manifest, ModelCompatibilityError, read_manifest
+from ml.predictors.compat import Kind, Manifest, ModelCompatibilityError, read_manifest
 from ml.predictors.settings import ModelPaths
-from tests.tiny_models import write_models
+from tests.tiny_models import learned_from_another, write_models
 from trading.decision.settings import DecisionSettings
-from trading.model import beside, graph_hashes, load_for, model_lines, seen_until
+from trading.model import beside, graph_hashes, load_for, model_lines, seen_until, strangers
 
 DEFAULT = DecisionSettings()
 
@@ -52,6 +52,29 @@ def test_missing_m1_bars_are_told_where_the_model_has_learned_from_them(
     assert beside(models).minutes is learned
     assert ("none are given" in model_lines(models, DEFAULT, has_m1=False)[1]) is learned
     assert "none are given" not in model_lines(models, DEFAULT, has_m1=True)[1]
+
+
+@pytest.mark.parametrize("kind", ["position", "sltp", "risk"])
+def test_model_in_use_that_learned_from_another_signal_model_is_warned_of(
+    tmp_path: Path, kind: Kind
+) -> None:
+    paths = write_models(tmp_path)
+    learned_from_another(paths, kind)
+    models = load_for(paths, FeatureSettings(), "BTCUSD")
+    every = DecisionSettings.model_validate({"dynamic_sltp": {"use_model": True}})
+    assert model_lines(models, every)[4:] == (
+        f"warning: the {kind} model learned from another signal model than the one that serves: "
+        f"train it again (python train_ml_model.py --{kind})",
+    )
+    assert len(strangers(models, every)) == 1
+
+
+def test_model_of_another_signal_that_is_switched_off_is_no_warning(tmp_path: Path) -> None:
+    paths = write_models(tmp_path)
+    learned_from_another(paths, "sltp")
+    models = load_for(paths, FeatureSettings(), "BTCUSD")
+    assert [each.metadata.kind for each in models.of_another_signal] == ["sltp"]
+    assert strangers(models, DEFAULT) == ()
 
 
 def test_models_for_another_symbol_are_refused(tmp_path: Path) -> None:

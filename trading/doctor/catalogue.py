@@ -97,11 +97,14 @@ SUBJECTS: dict[str, tuple[Subject, ...]] = {
         Subject("signal model", "files, sizes, SHA-256, features, symbol, graph",
                 "missing, changed, or made for other features",
                 "python train_ml_model.py --ensemble, or pull a release"),
-        Subject("position model", "the same, where the manifest lists one", "the same",
+        Subject("position model", "the same, where the manifest lists one", "the same; in use, and "
+                "learned from another signal model",
                 "python train_ml_model.py --position, or pull a release"),
-        Subject("sltp model", "the same, where the manifest lists one", "the same",
+        Subject("sltp model", "the same, where the manifest lists one", "the same; in use, and "
+                "learned from another signal model",
                 "python train_ml_model.py --sltp, or pull a release"),
-        Subject("risk model", "the same, where the manifest lists one", "the same",
+        Subject("risk model", "the same, where the manifest lists one", "the same; in use, and "
+                "learned from another signal model",
                 "python train_ml_model.py --risk, or pull a release"),
         Subject("truncation", "every feature on the account's own bars, with and without what "
                 "came later", "a feature that sees the future",

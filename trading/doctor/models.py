@@ -9,16 +9,26 @@ from ml.features.settings import FeatureSettings
 from ml.features.truncation import FutureLeakError, require_known_at_close
 from ml.hub import Hub, HubError
 from ml.predictors.checked import CheckedPredictor
-from ml.predictors.compat import Kind, ModelError, ModelMissing, read_manifest, train_command
+from ml.predictors.compat import (
+    Kind,
+    ModelError,
+    ModelMissing,
+    read_entry,
+    read_manifest,
+    train_command,
+)
 from ml.predictors.ensemble import EnsemblePredictor
+from ml.predictors.model_set import learned_from
 from ml.predictors.position import PositionPredictor
 from ml.predictors.risk import RiskPredictor
 from ml.predictors.settings import ModelFiles, ModelPaths
 from ml.predictors.sltp import SltpPredictor
 from trading.decision.preconditions import exit_evidence, missing, preconditions, table
 from trading.decision.records import ClosedTrade
+from trading.decision.settings import DecisionSettings
 from trading.doctor.bedside import Bedside
 from trading.doctor.check import Finding, NotLooked, bad, good, judged, note
+from trading.model import is_used
 from trading.outside import Outside
 from trading.primary_exit import exit_precision
 
@@ -27,9 +37,11 @@ _PULL = "or pull a release: python ml/local_hub.py --pull (docs/hub.md)"
 
 
 def model(
-    kind: Kind, paths: ModelPaths, features: FeatureSettings, symbol: str, hub: Callable[[], Hub]
-) -> Finding:
-    """One model: its files by size and hash, its features, its symbol, its graph.
+    kind: Kind, paths: ModelPaths, features: FeatureSettings, symbol: str, hub: Callable[[], Hub],
+    decision: DecisionSettings,
+) -> Finding:  # fmt: skip
+    """One model: its files by size and hash, its features, its symbol, its graph, and whether it
+    learned from the signal model that is there, which it need not where it is switched off.
 
     `hub`: where the daemon would pull models from, were there none at all.
     """
@@ -37,7 +49,8 @@ def model(
     try:
         if kind != "signal" and _files(paths, kind).graph.name not in _listed(paths):
             return note("none: not in the manifest")
-        entry = _loaded(kind, paths, features).metadata
+        found = _loaded(kind, paths, features)
+        entry = found.metadata
     except ModelMissing as error:
         tag = "" if kind != "signal" or paths.graph.exists() else _released(hub)
         if tag:
@@ -45,11 +58,11 @@ def model(
         return bad(str(error), fix)
     except ModelError as error:
         return bad(str(error), fix)
-    learned = utc_text(entry.train_cutoff_ms)
-    return judged(
-        entry.symbol == symbol, f"{entry.graph.file} for {entry.symbol}, learned until {learned}",
-        fix,
-    )  # fmt: skip
+    seen = f"{entry.graph.file} for {entry.symbol}, learned until {utc_text(entry.train_cutoff_ms)}"
+    if entry.symbol == symbol and kind != "signal" and _is_stranger(found, paths):
+        seen += ", from another signal model than the one that is there"
+        return bad(seen, fix) if is_used(kind, decision) else note(seen, fix)
+    return judged(entry.symbol == symbol, seen, fix)
 
 
 def truncation(look: Bedside, features: FeatureSettings, outside: Callable[[], Outside]) -> Finding:
@@ -112,6 +125,14 @@ def _loaded(kind: Kind, paths: ModelPaths, features: FeatureSettings) -> Checked
             return SltpPredictor(paths, features).load()
         case "risk":
             return RiskPredictor(paths).load()
+
+
+def _is_stranger(model: CheckedPredictor, paths: ModelPaths) -> bool:
+    """False where the signal model is not listed: its own check says so."""
+    try:
+        return learned_from(model) != read_entry(paths.manifest, paths.signal.graph).graph.sha256
+    except ModelError:
+        return False
 
 
 def _files(paths: ModelPaths, kind: Kind) -> ModelFiles:

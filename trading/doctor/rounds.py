@@ -77,7 +77,9 @@ def _of_the_models(bedside: Bedside, at: Premises) -> Iterator[Look]:
     for kind in models.KINDS:
         yield _look(
             f"{kind} model",
-            lambda kind=kind: models.model(kind, at.paths, at.features, at.symbol, at.open_hub),  # type: ignore[misc]
+            lambda kind=kind: models.model(  # type: ignore[misc]
+                kind, at.paths, at.features, at.symbol, at.open_hub, at.decision
+            ),
         )
     yield _look("truncation", lambda: models.truncation(bedside, at.features, at.outside))
     yield _look("evidence", lambda: at.evidence(bedside.account()))
