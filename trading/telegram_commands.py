@@ -2,8 +2,8 @@
 
 It polls for commands, answers them from the board and the journal, and sends what the outbox holds.
 It never asks the broker and never waits for the loop; what acts goes through the command queue. A
-token has one owner: where another program polls it (409), commands are given up, with a page, and
-messages are still sent.
+token has one owner: while another program polls it (409), commands are not answered here, with a
+page, and messages are still sent; it is tried again after pauses that grow.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ import logging
 import os
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -41,10 +42,15 @@ from trading.telegram_settings import TelegramSecrets, TelegramSettings
 from trading.telegram_text import Style, message, shortened
 
 CHANNEL = "telegram"
+_OWNER = "telegram owner"
 _STOP_S = 8.0
 _LAST_S = 5.0
 _POLL_S = 10
 _MOST_STRANGERS = 20
+# Pauses before polling is tried again where another program polls; how long it must then go well.
+# Telegram lets the newest poller through and ends the other's call, so one answer proves nothing.
+_PAUSES_S = (30.0, 60.0, 120.0, 300.0, 900.0)
+_OURS_AFTER_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class TelegramChannel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name=CHANNEL, daemon=True)
         self._strangers: set[int] = set()
-        self._giving_up: asyncio.Task[None] | None = None
+        self._robbed = asyncio.Event()
         _begin_at_the_end(terms)
 
     def start(self) -> None:
@@ -124,8 +130,7 @@ class TelegramChannel:
         cursor: Cursor, outlet: Outlet,
     ) -> None:  # fmt: skip
         await app.start()
-        lock = self._owned() if self._settings.commands else None
-        polling = asyncio.create_task(self._poll(app)) if lock else None
+        polling = asyncio.create_task(self._hear(app)) if self._settings.commands else None
         sending = asyncio.create_task(send_on(
             reader, cursor, self._settings.messages, outlet,
             text_of=lambda row: message(row, self._terms.style), draw=self._picture,
@@ -140,8 +145,6 @@ class TelegramChannel:
             if task is not None:
                 task.cancel()
         await self._shut(app)
-        if lock is not None:
-            lock.close()
 
     async def _initialized(self, app: Application[Any, Any, Any, Any, Any, Any]) -> bool:
         """Says hello to Telegram, as often as it takes; False where the daemon stops before."""
@@ -160,28 +163,54 @@ class TelegramChannel:
                 return True
         return False
 
-    async def _poll(self, app: Application[Any, Any, Any, Any, Any, Any]) -> None:
-        assert app.updater is not None
+    async def _hear(self, app: Application[Any, Any, Any, Any, Any, Any]) -> None:
+        """Polls for commands; where the bot has another owner, again after pauses that grow."""
         with suppress(TelegramError):  # the menu is a convenience
             await app.bot.set_my_commands([BotCommand(name, words) for name, words in HELP])
+        failures = 0
+        while True:
+            with self._owned() as lock:
+                answered = lock is not None and await self._polled(app)
+            failures = 0 if answered else failures
+            if await self._stopped_within(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)]):
+                return
+            failures += 1
+
+    async def _polled(self, app: Application[Any, Any, Any, Any, Any, Any]) -> bool:
+        """Polls until another program does; whether it went well for a while before."""
+        self._robbed.clear()
+        await self._poll(app)
+        answered = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_OURS_AFTER_S):
+                await self._robbed.wait()
+        if not self._robbed.is_set():
+            answered = True
+            self._terms.queue.notify(
+                Notice(_OWNER, "Telegram commands are answered here again", over=True)
+            )
+            await self._robbed.wait()
+        assert app.updater is not None
+        await app.updater.stop()
+        return answered
+
+    async def _poll(self, app: Application[Any, Any, Any, Any, Any, Any]) -> None:
+        assert app.updater is not None
         await app.updater.start_polling(
             timeout=_POLL_S, bootstrap_retries=-1,
             allowed_updates=[Update.MESSAGE, Update.CALLBACK_QUERY],
-            error_callback=lambda error: self._on_polling_error(app, error),
+            error_callback=self._on_polling_error,
         )  # fmt: skip
 
-    def _on_polling_error(
-        self, app: Application[Any, Any, Any, Any, Any, Any], error: TelegramError
-    ) -> None:
-        if isinstance(error, Conflict) and self._giving_up is None:
+    def _on_polling_error(self, error: TelegramError) -> None:
+        if isinstance(error, Conflict) and not self._robbed.is_set():
+            self._robbed.set()
             self._note(
-                "telegram owner",
+                _OWNER,
                 "another program polls this Telegram bot (409): commands are not answered here "
-                "until a restart; messages are still sent. Give each daemon its own bot, or set "
+                "until it ends; messages are still sent. Give each daemon its own bot, or set "
                 "telegram.commands to false in all but one",
             )
-            assert app.updater is not None
-            self._giving_up = asyncio.create_task(app.updater.stop())
 
     def _on_message(self, answers: Answers, outlet: Outlet) -> Any:
         async def heard(update: Update, _: Any) -> None:
@@ -252,21 +281,23 @@ class TelegramChannel:
         )  # fmt: skip
         return Answers(sources, confirm_s=self._settings.confirm_s)
 
-    def _owned(self) -> IO[str] | None:
+    @contextmanager
+    def _owned(self) -> Iterator[IO[str] | None]:
         """A lock per token on this machine; None, with a page, where another daemon has it."""
         name = hashlib.sha256(self._secrets.token.encode()).hexdigest()[:12]
-        lock = (self._terms.state.parent / f"telegram-{name}.lock").open("a+", encoding="ascii")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            self._note(
-                "telegram owner",
-                "another daemon on this machine owns this Telegram bot: it answers the commands; "
-                "messages are sent from here, too",
-            )
-            return None
-        return lock
+        path = self._terms.state.parent / f"telegram-{name}.lock"
+        with path.open("a+", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._note(
+                    _OWNER,
+                    "another daemon on this machine owns this Telegram bot: it answers the "
+                    "commands; messages are sent from here, too",
+                )
+                yield None
+            else:
+                yield lock
 
     async def _stopped_within(self, seconds: float) -> bool:
         with suppress(TimeoutError):

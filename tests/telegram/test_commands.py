@@ -1,8 +1,11 @@
 """Commands over the stand-in Bot API while the loop runs: answered at once, obeyed by the loop."""
 
+import fcntl
+import hashlib
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from tests.telegram.bot_api import CHAT, BotApi
 from tests.telegram.stand import WEEK, ZONE, Stand, long_terminal
 from tests.trading.doubles import BAR_MS, FROM_MS
+from trading import telegram_commands
 from trading.canonical import parse_decision, parse_input
 from trading.decision.decide import decide
 from trading.decision.settings import DecisionSettings
@@ -194,6 +198,53 @@ def test_two_owners_of_a_token_are_told_apart_and_messages_still_go(
 
     robbed.run_beside(person, pace_s=0.02)
     assert len([page for page in robbed.reporter.pages if "409" in page]) == 1
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of minutes become fractions of a second."""
+    monkeypatch.setattr(telegram_commands, "_PAUSES_S", (0.05, 0.1))
+    monkeypatch.setattr(telegram_commands, "_OURS_AFTER_S", 0.3)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_commands_are_answered_again_once_the_other_program_has_ended(
+    stand: MakeStand, api: BotApi
+) -> None:
+    robbed = stand(bars=200, terminal=long_terminal()).start()
+
+    def person() -> None:
+        api.ask("/status", "")
+        for _ in range(2):
+            after = len(api.messages)
+            api.conflict = True
+            api.wait_for("another program polls this Telegram bot (409)", after=after)
+            api.conflict = False
+            api.wait_for("Telegram commands are answered here again", after=after)
+            api.ask("/status", "equity")
+
+    robbed.run_beside(person, pace_s=0.02)
+    assert len([page for page in robbed.reporter.pages if "409" in page]) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_commands_of_a_bot_that_another_daemon_here_owned_are_answered_when_that_ends(
+    stand: MakeStand, api: BotApi, tmp_path: Path
+) -> None:
+    waiting = stand(bars=200, terminal=long_terminal())
+    name = hashlib.sha256(waiting.token.encode()).hexdigest()[:12]
+    owner = (tmp_path.parent / f"telegram-{name}.lock").open("w")
+    fcntl.flock(owner, fcntl.LOCK_EX)
+    waiting.start()
+
+    def person() -> None:
+        api.wait_for("another daemon on this machine owns this Telegram bot")
+        assert "getUpdates" not in api.calls
+        owner.close()
+        api.wait_for("Telegram commands are answered here again")
+        api.ask("/status", "equity")
+
+    waiting.run_beside(person, pace_s=0.02)
 
 
 def test_why_tells_of_the_bar_that_was_asked_for(stand: MakeStand, api: BotApi) -> None:
