@@ -111,7 +111,7 @@ class Bot:
         p = self._parts
         if p.swap is not None:
             p.swap.between_bars(p.clock.now_ms())
-        now_ms = p.clock.wait_until(p.schedule.next_wake_ms(open_work=self._open_work))
+        now_ms = p.clock.wait_until(self._next_wake_ms())
         if now_ms < p.schedule.next_close_ms:
             p.reporter.beat(self._look(now_ms, at_close=False).snapshot)
             return
@@ -229,6 +229,14 @@ class Bot:
                 broker_ms=p.clock.now_ms(), bar_open_ms=p.schedule.last_handled_ms,
                 positions=len(p.observer.books.book.held), failed=failed,
             )  # fmt: skip
+
+    def _next_wake_ms(self) -> int:
+        p = self._parts
+        if not self._open_work:
+            return p.schedule.next_wake_ms()
+        doubtful = p.observer.books.doubtful
+        long_unknown = not doubtful and p.dispatcher.only_long_unknown(p.clock.now_ms())
+        return p.schedule.next_wake_ms(open_work=True, long_unknown=long_unknown)
 
     @property
     def _open_work(self) -> bool:

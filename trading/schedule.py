@@ -82,23 +82,23 @@ class Schedule:
             or (end_ms is not None and self.next_close_ms > end_ms)
         )
 
-    def next_wake_ms(self, *, open_work: bool = False) -> int:
+    def next_wake_ms(self, *, open_work: bool = False, long_unknown: bool = False) -> int:
         """The next close, or a beat before it; while a bar is late, a poll from now.
 
         With `open_work` (an outcome to learn, a stop to set, a close to finish) no wait before the
-        close is longer than 3 s, at any speed.
+        close is longer than 3 s, at any speed; than a beat, where it is `long_unknown`.
         """
         now_ms = self._clock.now_ms()
         if now_ms < self.next_close_ms:
-            return min(self.next_close_ms, now_ms + self._beat_ms(open_work))
+            return min(self.next_close_ms, now_ms + self._beat_ms(open_work, long_unknown))
         if self._clock.lock_step or not self._clock.beats:
             return max(now_ms, self.next_close_ms)
         soon = now_ms - self.next_close_ms < _SOON_MS
         return now_ms + (_SOON_POLL_MS if soon else _LATE_POLL_MS)
 
-    def _beat_ms(self, open_work: bool) -> int:
+    def _beat_ms(self, open_work: bool, long_unknown: bool) -> int:
         if open_work:
-            return min(_WORK_MS, self._daemon.beat_ms)
+            return self._daemon.beat_ms if long_unknown else min(_WORK_MS, self._daemon.beat_ms)
         return self._daemon.beat_ms if self._clock.beats else self._bar_ms
 
     def pending(self, window: Bars, now_ms: int) -> Pending:

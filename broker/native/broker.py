@@ -1,6 +1,7 @@
 """`NativeBroker`: the `Broker` port over one terminal."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from broker.contract.marks import bears_mark, comment_of, mark_of
 from broker.contract.messages import (
@@ -96,12 +97,27 @@ class NativeBroker(TerminalSender):
 
     @one_at_a_time
     def intent(self, client_id: str) -> IntentReport:
+        report = self.intent_by_deals(client_id)
+        if report.state == "unknown" and self._is_working(client_id):
+            return replace(report, state="in_flight")
+        return report
+
+    @one_at_a_time
+    def intent_by_deals(self, client_id: str) -> IntentReport:
+        """What memory and deals tell of an intent; working orders are not asked for."""
         result, deals = self._intents.result(client_id), self._deals_of(client_id)
         if deals and (result is None or result.outcome == "placed"):
             result = trade.result_from_deals(deals, client_id)
         position = deals[0].position_id if deals else result.position if result else 0
-        state = trade.intent_state(result) if result else self._open_state(client_id)
+        under_way = "in_flight" if self._intents.is_under_way(client_id) else "unknown"
+        state = trade.intent_state(result) if result else under_way
         return IntentReport(client_id, state, result, position, tuple(deals))
+
+    def searched_from_ms(self, client_id: str) -> int:
+        """From when on the venue's history may tell of an intent: a day before it was sent, since
+        the server's clock may be hours off; a week ago where only the venue remembers it."""
+        sent_ms = self._intents.sent_ms(client_id)
+        return self._now_ms() - KEPT_MS if sent_ms is None else sent_ms - DAY_MS
 
     def has_answer(self, client_id: str) -> bool:
         """Whether this intent's answer is known, so that sending it again replays it."""
@@ -134,14 +150,13 @@ class NativeBroker(TerminalSender):
         comment = comment_of(client_id)
         return [
             deal
-            for deal in self._recent_deals()
+            for deal in self._deals_since(self.searched_from_ms(client_id))
             if (bears_mark(deal.magic, client_id) or deal.comment == comment)
             and trade.of_an_intent(deal)
         ]
 
-    def _open_state(self, client_id: str) -> str:
-        working = any(bears_mark(order.magic, client_id) for order in self.orders())
-        return "in_flight" if working or self._intents.is_under_way(client_id) else "unknown"
+    def _is_working(self, client_id: str) -> bool:
+        return any(bears_mark(order.magic, client_id) for order in self.orders())
 
     def _found_result(self, client_id: str) -> TradeResult | None:
         return self.intent(client_id).result
@@ -149,11 +164,10 @@ class NativeBroker(TerminalSender):
     def _marks_at_the_venue(self) -> set[int]:
         """Marks of all intents that left deals, orders or positions there."""
         there: tuple[Deal | Order | Position, ...] = (
-            *self._recent_deals(), *self.orders(), *self.positions(),
+            *self._deals_since(self._now_ms() - KEPT_MS), *self.orders(), *self.positions(),
         )  # fmt: skip
         marks = {mark_of(each.magic) for each in there}
         return {mark for mark in marks if mark is not None}
 
-    def _recent_deals(self) -> tuple[Deal, ...]:
-        now_ms = self._now_ms()
-        return self.deals(from_ms=now_ms - KEPT_MS, to_ms=now_ms + DAY_MS)
+    def _deals_since(self, from_ms: int) -> tuple[Deal, ...]:
+        return self.deals(from_ms=from_ms, to_ms=self._now_ms() + DAY_MS)

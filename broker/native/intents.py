@@ -111,6 +111,11 @@ class SentIntents:
         sent = self._store.get(client_id)
         return sent.result if sent else None
 
+    def sent_ms(self, client_id: str) -> int | None:
+        """When it was sent, by this store's records; None where they do not tell."""
+        sent = self._store.get(client_id)
+        return sent.sent_ms if sent is not None and sent.body_hash else None
+
     def was_sent(self, client_id: str) -> bool:
         """Whether it may have been sent, by this process or one before."""
         return self._store.get(client_id) is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -170,6 +171,26 @@ def test_unknown_outcome_freezes_entries(desk: MakeDesk) -> None:
     assert not frozen.intents
     assert any("outcome unknown" in str(denial.observed) for denial in frozen.denials)
     assert len(shaken.broker.sent) == 1
+
+
+def test_outcome_that_stays_unknown_is_looked_for_at_every_beat_after_eleven_minutes(
+    desk: MakeDesk,
+) -> None:
+    shaken = desk(bars=4)
+    shaken.broker.fail("send", OutcomeUnknown("no answer in time"))
+    shaken.reporter.on_bar = lambda _: _lose_the_server_once_sent(shaken)
+    looks: list[int] = []
+    snapshot = shaken.broker.snapshot
+    vars(shaken.broker)["snapshot"] = lambda symbol: (
+        looks.append(shaken.clock.now_ms()) or snapshot(symbol)
+    )
+    shaken.run()
+    ((_, unknown_ms, _),) = shaken.journal.events("order_unknown")
+    steps = list(pairwise(sorted({each for each in looks if each >= unknown_ms})))
+    assert {late - early for early, late in steps if late - unknown_ms <= 660_000} == {3_000}
+    later = [late - early for early, late in steps if late - unknown_ms > 663_000]
+    assert max(later) == 60_000
+    assert len(later) <= 2 * BAR_MS // 60_000, "a close may come sooner than a beat"
 
 
 def test_unknown_outcome_that_was_executed_is_adopted_and_never_sent_again(desk: MakeDesk) -> None:

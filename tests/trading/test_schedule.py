@@ -132,6 +132,12 @@ def test_run_is_over_at_its_limit(limits: Any, clock: Any, done_at: int) -> None
 
 
 @pytest.mark.parametrize("beats", [True, False], ids=["paced", "at speed max"])
+def test_outcome_that_has_long_been_unknown_is_looked_for_at_beats(beats: bool) -> None:
+    schedule = make_schedule(clock=make_clock(beats=beats, lock_step=True))
+    assert schedule.next_wake_ms(open_work=True, long_unknown=True) == at(0) + 60_000
+
+
+@pytest.mark.parametrize("beats", [True, False], ids=["paced", "at speed max"])
 def test_open_work_is_looked_at_every_three_seconds_at_every_speed(beats: bool) -> None:
     now = {"ms": at(0)}
     clock = make_clock(beats=beats, lock_step=True, now_ms=lambda: now["ms"])

@@ -31,6 +31,7 @@ from trading.execution.sending import Answer, NoPager, Pager, Sender
 from trading.execution.settings import OrderSettings
 
 _TO_GUARD = (IntentState.FILLED, IntentState.PARTIAL)
+_LONG_UNKNOWN_MS = 660_000  # longer than the resolver needs where the venue answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,14 @@ class Dispatcher:
         """Whether anything is sent and unanswered, filled and not yet protected, or closing."""
         waits = self._entries.waiting or self._flatten is not None
         return waits or self._journal.has_open_intents()
+
+    def only_long_unknown(self, now_ms: int) -> bool:
+        """Whether every open work is an order, not a whole close, whose outcome has been unknown
+        for more than eleven minutes: the venue answers nothing that may be believed, and beats
+        will do. A look for an order costs some twenty requests in a dialect without intents."""
+        if self._entries.waiting or self._flatten is not None or self._journal.open_changes():
+            return False
+        return all(_is_long_unknown(each, now_ms) for each in self._journal.open_intents())
 
     @property
     def halts(self) -> tuple[str, ...]:
@@ -251,6 +260,11 @@ class Dispatcher:
             if may_lift(halt, self._broker.health(), spec):
                 self._halts.lift(halt)
                 self._journal.record("halt_lifted", now_ms, text=halt.text)
+
+
+def _is_long_unknown(intent: JournalledIntent, now_ms: int) -> bool:
+    is_unknown = intent.state is IntentState.UNKNOWN and intent.kind is not Kind.CLOSE
+    return is_unknown and now_ms - intent.changed_ms > _LONG_UNKNOWN_MS
 
 
 def _holds_up(sent: Sent) -> bool:

@@ -16,14 +16,13 @@ from broker.native import NativeBroker
 Record = TypeVar("Record", Order, Position)
 
 _DAY_MS = 86_400_000
-_KEPT_MS = 7 * _DAY_MS
 _CANCELLED, _REJECTED, _EXPIRED = 2, 5, 6
 _DEAD = (_CANCELLED, _REJECTED, _EXPIRED)
 
 
 def report_of_traces(broker: NativeBroker, client_id: str) -> IntentReport:
     """The native report; where deals and memory tell nothing, positions and orders are asked."""
-    report = broker.intent(client_id)
+    report = broker.intent_by_deals(client_id)
     if report.state not in ("unknown", "in_flight"):
         return report
     opened = _with_mark(broker.positions(), client_id)
@@ -34,8 +33,9 @@ def report_of_traces(broker: NativeBroker, client_id: str) -> IntentReport:
     if _with_mark(broker.orders(), client_id):
         return replace(report, state="in_flight")
     now_ms = broker.now_ms()
+    since_ms = broker.searched_from_ms(client_id)
     finished = _with_mark(
-        broker.history_orders(from_ms=now_ms - _KEPT_MS, to_ms=now_ms + _DAY_MS), client_id
+        broker.history_orders(from_ms=since_ms, to_ms=now_ms + _DAY_MS), client_id
     )
     if not finished:
         return report
