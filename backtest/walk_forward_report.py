@@ -13,8 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from backtest.analysis import as_json
-from backtest.statistics import TrialSharpes
-from backtest.walk_forward import Pool, block_figures, pool_figures
+from backtest.gates import (
+    GateResult,
+    GateSettings,
+    WalkForwardFigures,
+    cut_folds,
+    gate_rows,
+    proof_gate,
+    walk_forward_gate,
+)
+from backtest.gates.measure import measure
+from backtest.gates.table import HEAD as GATE_HEAD
+from backtest.statistics import TrialSharpes, sharpe_daily
+from backtest.walk_forward import WEEK_MS, Pool, block_figures, pool_figures
 from backtest.windows import (
     QUANTILES,
     Headline,
@@ -49,6 +60,7 @@ class WalkReport:
     """`told` is ready for JSON and holds every figure; `notes` are lines of words."""
 
     told: Mapping[str, Any]
+    gates: tuple[GateResult, ...]
     windows: Windows
     twin_windows: tuple[Windows, ...]
     headline: Headline | None
@@ -57,9 +69,10 @@ class WalkReport:
 
 def walk_report(
     pool: Pool, twins: Sequence[Pool], trials: TrialSharpes, *, window_days: int,
-    headline: Headline | None, made_of: Mapping[str, Any], notes: Sequence[str],
+    headline: Headline | None, gate: GateSettings, made_of: Mapping[str, Any], notes: Sequence[str],
 ) -> WalkReport:  # fmt: skip
     """`made_of`: symbol, data, settings and options of the run, for the JSON."""
+    gates = gate_results(pool, trials, gate)
     windows = all_windows(pool, window_days)
     others = tuple(all_windows(twin, window_days) for twin in twins)
     told = {
@@ -70,9 +83,31 @@ def walk_report(
         "pool": pool_figures(pool, trials),
         "windows": _told_windows([windows], [pool], headline),
         "twins": _told_windows(others, twins, headline) | {"seeds": len(twins)} if twins else None,
+        "gates": [_told_gate(each) for each in gates],
         "notes": list(notes),
     }
-    return WalkReport(as_json(told), windows, others, headline, tuple(notes))
+    return WalkReport(as_json(told), gates, windows, others, headline, tuple(notes))
+
+
+def gate_results(
+    pool: Pool, trials: TrialSharpes, settings: GateSettings
+) -> tuple[GateResult, ...]:
+    """What the walk-forward gate and the go-live gate say of the pool's trades; the latter's part
+    that trades alone decide. Nothing was compared in a walk-forward run, so there is no PBO."""
+    weeks, step = (pool.to_ms - pool.from_ms) / WEEK_MS, settings.walk_forward.fold_weeks
+    folds = cut_folds(
+        pool.closed_ms, pool.net, pool.r, from_ms=pool.from_ms, to_ms=pool.to_ms, fold_weeks=step
+    )
+    figures = WalkForwardFigures(folds, sharpe_daily(pool.daily).annual, weeks)
+    measured = measure(pool.net, pool.daily, weeks=weeks, trials=trials)
+    return walk_forward_gate(figures, settings), proof_gate(measured, settings.go_live)
+
+
+def _told_gate(result: GateResult) -> dict[str, Any]:
+    return {
+        "gate": result.gate, "passed": result.passed, "warnings": list(result.warnings),
+        "criteria": [each.as_dict() for each in result.criteria],
+    }  # fmt: skip
 
 
 def _told_windows(
@@ -115,6 +150,8 @@ def tables(report: WalkReport) -> tuple[Shown, ...]:
         *(_window_table(name, told[key]) for key, name in (
             ("windows", "All windows"), ("twins", "The same of random twins")) if told[key]),
         *_reached_tables(told),
+        *(Shown(f"{each.gate}: {'passed' if each.passed else 'not passed'}", GATE_HEAD,
+                tuple(gate_rows(each))) for each in report.gates),
     )  # fmt: skip
 
 

@@ -178,7 +178,7 @@ def _report(
     }  # fmt: skip
     return walk_report(
         walked.pool, walked.twins, walked.trials, window_days=given.window_days,
-        headline=given.headline, made_of=made_of, notes=walked.left_out,
+        headline=given.headline, gate=walk.settings.gate, made_of=made_of, notes=walked.left_out,
     )  # fmt: skip
 
 
