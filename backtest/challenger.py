@@ -83,6 +83,18 @@ class ShadowStanding:
     differing_rows: int = 0
     nothing: str = ""
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """For a person."""
+        if self.nothing:
+            return (f"nothing counts yet: {self.nothing}",)
+        where = "inside its forecast band" if self.inside else "outside its forecast band"
+        return (
+            f"{self.days:.2f} days in real time, {self.bars} bars; {self.missed_bars} missed",
+            f"{self.trades} trades closed, {'; '.join((where, *self.outside))}",
+            f"features: {self.differing_rows} of {self.compared_rows} rows differ from the batch",
+        )
+
 
 def place(
     candidate: Path, models_dir: Path, *, symbol: str, decision: DecisionSettings,
@@ -153,7 +165,12 @@ def drop(models_dir: Path, symbol: str) -> None:
 
 def shadow_folder(state: Path, challenger: Challenger) -> Path:
     """Where the journal of a challenger lies, below the folder of all states."""
-    return state / f"shadow-{challenger.symbol.lower()}-{challenger.name}"
+    return state / shadow_name(challenger.symbol, challenger.graphs, challenger.decision)
+
+
+def shadow_name(symbol: str, graphs: Mapping[str, str], decision: DecisionSettings) -> str:
+    """The state folder of a shadow: other graphs or other rules have another one."""
+    return f"shadow-{symbol.lower()}-{_name(graphs, decision)}"
 
 
 def standing(

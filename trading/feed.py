@@ -1,9 +1,8 @@
 """The closed bars of one symbol: a durable store, topped up, and a window of it in memory."""
 
-from broker.contract.port import Broker
 from market.bars import Bars
 from market.instrument import Instrument
-from market.sources.bridge import top_up
+from market.sources.bridge import RatesReader, top_up
 from market.store import BarStore, MergeReport
 from market.timeframe import Timeframe
 
@@ -21,7 +20,7 @@ class BarFeed:
     def __init__(
         self,
         store: BarStore,
-        broker: Broker,
+        broker: RatesReader,
         instrument: Instrument,
         timeframe: Timeframe,
         *,

@@ -1,0 +1,251 @@
+"""`python scripts/shadow.py`: the challenger decides live bars, with virtual fills.
+
+python scripts/shadow.py                        the challenger of config.json's symbol
+python scripts/shadow.py --account ID           through this account's bridge
+python scripts/shadow.py --models DIR           any models, by the rules of config.json
+python scripts/shadow.py --status               how the challenger stands; decides nothing
+
+Reads bars and quotes from the bridge; it has no function that sends an order, and a read token is
+enough. Runs until it is stopped; without a challenger it waits for one, and goes over to the next
+one by itself. Exit status: 0 stopped, 1 (--status) nothing counts yet, 2 a person must act first,
+3 the bridge is away at the start.
+"""
+
+import argparse
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from backtest.challenger import Challenger
+    from backtest.shadow.run import Subject
+    from settings import Settings
+    from trading.clock import StopFlag
+    from trading.redaction import Redactor
+    from trading.report import Reporter
+    from trading.state_folder import StateFolder
+
+_LOOK_FOR_ONE_S = 60.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """See the module's text."""
+    from trading.command_line import exit_status
+
+    given = _parser().parse_args(argv)
+    status = exit_status(lambda: _run(given), stopped="stopped while starting")
+    return status or given.done_status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/shadow.py", description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--account", metavar="ID", help="an entry of config/accounts.json: its bridge and symbol")
+    add("--symbol", metavar="S", help="instead of config.json's symbol")
+    add("--models", type=Path, metavar="DIR", help="these models instead of a challenger's")
+    add("--state", type=Path, default=Path("state"), metavar="DIR", help="where its folder lies")
+    add("--status", action="store_true", help="how the challenger stands")
+    add("--override", action="append", default=[], metavar="KEY=VALUE")
+    add("--quiet", action="store_true", help="only what needs attention")
+    add("--done-status", type=int, default=0, metavar="N", help="exit status of an orderly stop")
+    return parser
+
+
+def _run(given: argparse.Namespace) -> int:
+    from backtest.challenger import read_challenger
+    from settings import load_settings
+    from trading.life import redactor
+
+    redact = redactor()
+    settings = load_settings(overrides=given.override, account=given.account, symbol=given.symbol)
+    if given.status:
+        return _show_standing(given, settings)
+    stops = _Stops()
+    if given.models is not None:
+        _shadow(given, settings, None, stops, redact)
+        return 0
+    while not stops.asked:
+        challenger = read_challenger(_models_dir(settings), settings.symbol)
+        if challenger is None:
+            _wait_for_one(settings, stops)
+        else:
+            _shadow(given, settings, challenger, stops, redact)
+    return 0
+
+
+class _Stops:
+    """Ctrl-C and SIGTERM end the run of now and the command."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._run: StopFlag | None = None
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, self._request)
+
+    def fresh(self) -> "StopFlag":
+        from trading.clock import StopFlag
+
+        self._run = StopFlag()
+        self._run.requested = self.asked
+        return self._run
+
+    def _request(self, *_: object) -> None:
+        self.asked = True
+        if self._run is not None:
+            self._run.request()
+
+
+def _models_dir(settings: "Settings") -> Path:
+    return settings.ml.paths.for_symbol(settings.symbol).graph.parent
+
+
+def _wait_for_one(settings: "Settings", stops: _Stops) -> None:
+    from backtest.challenger import read_challenger
+    from trading.clock import pause
+
+    models = _models_dir(settings)
+    print(f"no challenger of {settings.symbol} in {models / 'challenger'}: waiting for one")
+    stop = stops.fresh()
+    while not stop.requested and read_challenger(models, settings.symbol) is None:
+        pause(stop, _LOOK_FOR_ONE_S)
+
+
+def _shadow(
+    given: argparse.Namespace, settings: "Settings", challenger: "Challenger | None",
+    stops: _Stops, redact: "Redactor",
+) -> None:  # fmt: skip
+    """Decides until it is stopped, or until the challenger is another one."""
+    from backtest.challenger import read_challenger
+    from backtest.shadow.run import Shadow
+    from broker.client.connect import connect
+    from broker.client.read_only import ReadOnlyBridge
+    from trading.clock import WallClock
+    from trading.live_command import bridge_token
+    from trading.state_folder import StateFolder
+
+    def over() -> bool:
+        found = read_challenger(_models_dir(settings), settings.symbol)
+        return challenger is not None and (found is None or found.name != challenger.name)
+
+    subject = _subject(given, settings, challenger)
+    stop = stops.fresh()
+    with ExitStack() as held:
+        folder = held.enter_context(StateFolder(given.state / _state_name(subject, challenger)))
+        client = connect(settings.bridge, bridge_token())
+        held.callback(client.close)
+        prices = ReadOnlyBridge(client)
+        most_ms = None if prices.health().mode == "paper" else settings.daemon.max_clock_skew_ms
+        live = WallClock(lambda: prices.health().utc_msc, stop, most_ms=most_ms)
+        subject = held.enter_context(_with_news(subject, settings, folder))
+        reporter = _reporter(given, settings, folder, redact)
+        shadow = held.enter_context(
+            Shadow(subject, folder, prices, live, stop, reporter=reporter, over=over)
+        )
+        shadow.journal.redact = redact
+        shadow.run(_headline(settings, subject, folder, challenger))
+
+
+def _subject(
+    given: argparse.Namespace, settings: "Settings", challenger: "Challenger | None"
+) -> "Subject":
+    from backtest.shadow.run import Subject
+    from trading.model import learned_calendar, load_for
+    from trading.outside import read_outside
+    from trading.paper_command import trade_of
+
+    paths = settings.ml.paths.for_symbol(settings.symbol)
+    paths = paths.in_folder(given.models if challenger is None else challenger.folder)
+    models = load_for(paths, settings.ml.features, settings.symbol)
+    trade = trade_of(settings)
+    if challenger is not None:
+        trade = replace(trade, decision=challenger.decision)
+    outside = read_outside(
+        settings.ml.features, trade.instrument, learned_calendar=learned_calendar(models),
+        news=settings.news,
+    )  # fmt: skip
+    return Subject(trade, models, paths, settings.ml.features, outside, settings.paper)
+
+
+def _state_name(subject: "Subject", challenger: "Challenger | None") -> str:
+    from backtest.challenger import shadow_name
+    from trading.model_source import graphs_of
+
+    if challenger is not None:
+        return shadow_name(challenger.symbol, challenger.graphs, challenger.decision)
+    trade = subject.trade
+    return shadow_name(trade.instrument.symbol, graphs_of(subject.models), trade.decision)
+
+
+@contextmanager
+def _with_news(
+    subject: "Subject", settings: "Settings", folder: "StateFolder"
+) -> "Iterator[Subject]":
+    """The live calendar, where the settings have one; its archive lies in the shadow's folder."""
+    from trading.model import learned_calendar
+    from trading.news import live_news
+    from trading.outside import with_feed
+
+    if not settings.news.enabled:
+        yield subject
+        return
+    with live_news(settings.news, folder.path) as live:
+        outside = with_feed(
+            subject.outside, live, subject.trade.instrument,
+            learned_calendar=learned_calendar(subject.models),
+        )  # fmt: skip
+        yield replace(subject, outside=outside)
+
+
+def _reporter(
+    given: argparse.Namespace, settings: "Settings", folder: "StateFolder", redact: "Redactor"
+) -> "Reporter":
+    from rich.console import Console
+
+    from trading.session import reporter_of
+
+    return reporter_of(
+        Console(), quiet=given.quiet, day_zone=settings.decision.timezone, speed="shadow",
+        name=folder.path.name, redact=redact,
+    )  # fmt: skip
+
+
+def _headline(
+    settings: "Settings", subject: "Subject", folder: "StateFolder",
+    challenger: "Challenger | None",
+) -> str:  # fmt: skip
+    from trading.model import model_lines
+
+    who = "models of their own" if challenger is None else f"challenger {challenger.name}"
+    return "\n".join((
+        f"shadow, virtual fills: {settings.symbol} through {settings.bridge.api_base_url}, {who}, "
+        f"state in {folder.path}",
+        *model_lines(subject.models, subject.trade.decision),
+        *(f"warning: {each}" for each in subject.outside.warnings),
+    ))  # fmt: skip
+
+
+def _show_standing(given: argparse.Namespace, settings: "Settings") -> int:
+    from backtest.challenger import read_challenger, shadow_folder, standing
+    from market.bars import utc_text
+
+    challenger = read_challenger(_models_dir(settings), settings.symbol)
+    if challenger is None:
+        print(f"no challenger of {settings.symbol} in {_models_dir(settings) / 'challenger'}")
+        return 1
+    found = standing(
+        challenger, shadow_folder(given.state, challenger),
+        strategy_id=settings.daemon.strategy_id, groups=tuple(settings.ml.features.groups),
+    )  # fmt: skip
+    print(f"challenger {challenger.name}, placed {utc_text(challenger.placed_ms)} UTC")
+    print("\n".join(found.lines))
+    return 1 if found.nothing else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
