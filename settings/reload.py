@@ -1,7 +1,7 @@
 """The settings files under a running daemon: whether they were edited, and what they say now."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from settings.accounts import ACCOUNTS, TERMINALS
 from settings.load import CONFIG, ML_CONFIG, Settings, load_settings
 from settings.prop import FILE as PROP_RULES
 from settings.strategy_params import FILE as STRATEGY_PARAMS
+from trading.decision.reloadable import leaves
 from trading.hot_reload import Edited
 
 _FILES = (CONFIG, ML_CONFIG, ACCOUNTS, TERMINALS, PROP_RULES, STRATEGY_PARAMS)
@@ -63,15 +64,7 @@ def edited_of(settings: Settings) -> Edited:
     tree = settings.model_dump(mode="json", exclude={"decision"})
     ml = tree.pop("ml")
     paths = ml.pop("paths")
-    return Edited(settings.decision, dict(_leaves({**ml, **paths, **tree})))
-
-
-def _leaves(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in tree.items():
-        path = f"{above}{key}"
-        found += _leaves(value, f"{path}.") if isinstance(value, dict) else [(path, value)]
-    return found
+    return Edited(settings.decision, leaves({**ml, **paths, **tree}))
 
 
 def _mark(path: Path) -> _Mark:

@@ -184,6 +184,8 @@ class Bot:
         if len(history):
             last_bar(history)  # compiled code is loaded before the first close
         self._settings_sha256 = p.journal.keep_settings(self._settings)
+        if p.reload is not None:
+            p.reload.started(first_ms)
         if p.swap is not None:
             p.swap.started(first_ms)
         if p.permission is not None:

@@ -2,6 +2,7 @@
 
 Which keys are safe: `trading.decision.reloadable.RELOADABLE`. A change to any other key is named
 once and waits for a restart. Files that cannot be read, or do not fit together, change nothing.
+What was edited between two runs is told at the start.
 """
 
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from trading.commands import Command
-from trading.decision.reloadable import Change, refusal, reloaded
+from trading.decision.reloadable import Change, leaves, refusal, reloaded
 from trading.decision.settings import DecisionSettings
 from trading.journal import Journal
 from trading.pager import Pager
@@ -18,6 +19,7 @@ from trading.report import Reporter
 from trading.status_board import StatusBoard
 
 _KEY = "settings"
+_HELD = "settings_held"
 _RESTART = "needs a restart"
 
 
@@ -63,6 +65,19 @@ class HotReload:
         self._asked = True
         return "the settings are read again"
 
+    def started(self, now_ms: int) -> None:
+        """Tells what was edited since this journal's last run; its first has nothing to compare."""
+        held, now = self._journal.meta(_HELD), self._held()
+        before: dict[str, Any] = now if held is None else json.loads(held)
+        changes = [
+            Change(path, before.get(path), now.get(path))
+            for path in sorted(before.keys() | now.keys())
+            if before.get(path) != now.get(path)
+        ]
+        if changes:
+            self._tell("settings since the last run", changes, now_ms)
+        self._hold()
+
     def check(self, now_ms: int, *, holds: bool) -> DecisionSettings:
         """The settings that hold now. `holds`: whether a position of ours is, or may be, open."""
         edited = self._read(now_ms)
@@ -102,12 +117,23 @@ class HotReload:
         self._pager.page(f"settings stay as they are: {why}", key=_KEY)
 
     def _apply(self, new: DecisionSettings, changes: Sequence[Change], now_ms: int) -> None:
-        told = {each.path: [each.old, each.new] for each in changes}
-        text = "; ".join(_words(each) for each in changes)
-        self._journal.record("settings_changed", now_ms, changes=told, text=f"settings: {text}")
-        self._reporter.note(f"settings: {text}")
+        self._tell("settings", changes, now_ms)
         self._board.change(settings=new)
         self.in_force = new
+        self._hold()
+
+    def _tell(self, what: str, changes: Sequence[Change], now_ms: int) -> None:
+        told = {each.path: [each.old, each.new] for each in changes}
+        text = f"{what}: {'; '.join(_words(each) for each in changes)}"
+        self._journal.record("settings_changed", now_ms, changes=told, text=text)
+        self._reporter.note(text)
+
+    def _hold(self) -> None:
+        self._journal.set_meta(**{_HELD: json.dumps(self._held())})
+
+    def _held(self) -> dict[str, Any]:
+        """All settings in force by their key, as JSON has them."""
+        return leaves(self.in_force.model_dump(mode="json")) | dict(self._first.rest)
 
     def _rest_changes(self) -> list[Change]:
         before, after = self._first.rest, self._edited.rest

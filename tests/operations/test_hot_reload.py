@@ -55,6 +55,38 @@ def test_decision_names_the_settings_it_was_made_by(operated: Operate) -> None:
     assert [each["risk_percent"] for each in kept if each] == [2.0, 2.0, 0.5, 0.5]
 
 
+def test_what_was_edited_between_two_runs_is_told_at_the_start(operated: Operate) -> None:
+    first = operated(bars=3).run()
+    assert not first.events("settings_changed"), "a first run has nothing to compare with"
+    first.edit(max_lot=3.0, bridge__api_base_url="http://h:1")
+    first.close()
+    second = operated(bars=6, terminal=first.terminal).run()
+    (told,) = second.events("settings_changed")
+    assert told["changes"] == {
+        "bridge.api_base_url": ["http://127.0.0.1:6542", "http://h:1"], "max_lot": [1.0, 3.0],
+    }  # fmt: skip
+    assert second.reporter.notes[0] == (
+        'settings since the last run: bridge.api_base_url "http://127.0.0.1:6542" → "http://h:1"; '
+        "max_lot 1.0 → 3.0"
+    )
+    second.close()
+    third = operated(bars=9, terminal=first.terminal).run()
+    assert len(third.events("settings_changed")) == 1
+
+
+def test_what_was_changed_while_it_ran_is_not_told_again_at_the_next_start(
+    operated: Operate,
+) -> None:
+    first = operated(bars=6)
+    first.at_bar(3, lambda: first.edit(risk_percent=0.5))
+    first.run().close()
+    second = operated(bars=9, terminal=first.terminal).run()
+    assert [each["changes"] for each in second.events("settings_changed")] == [
+        {"risk_percent": [2.0, 0.5]}
+    ]
+    assert second.reporter.notes == []
+
+
 def test_unsafe_key_is_named_once_and_waits_for_a_restart(operated: Operate) -> None:
     daemon = operated(bars=10)
     daemon.at_bar(2, lambda: daemon.edit(max_lot=3.0, bridge__api_base_url="http://h:1"))

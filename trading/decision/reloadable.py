@@ -41,7 +41,7 @@ def reloaded(
 
     `pydantic.ValidationError` where the safe changes alone do not fit the old rest.
     """
-    before, after = _leaves(old.model_dump()), _leaves(new.model_dump())
+    before, after = leaves(old.model_dump()), leaves(new.model_dump())
     edited = sorted(
         path for path in before.keys() | after.keys() if before.get(path) != after.get(path)
     )
@@ -68,12 +68,13 @@ def _is_below(path: str, key: str) -> bool:
     return path == key or path.startswith(f"{key}.")
 
 
-def _leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
+def leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Each value of a tree of settings by its key path."""
+    found: dict[str, Any] = {}
     for key, value in tree.items():
         path = f"{above}{key}"
-        leaves.update(_leaves(value, f"{path}.") if isinstance(value, dict) else {path: value})
-    return leaves
+        found |= leaves(value, f"{path}.") if isinstance(value, dict) else {path: value}
+    return found
 
 
 def _put(tree: dict[str, Any], path: str, value: Any) -> None:
