@@ -1,6 +1,6 @@
 """The simulated terminal as a backtest needs it: time, state in the core's records, orders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -33,6 +33,7 @@ class Venue:
         self.terminal = terminal
         self.symbol = symbol
         self.reasons: dict[int, str] = {}
+        self.reason_of = _reader(self.reasons)
         self.book = TradeBook(strategy_id, reason_of=self.reason_of)
         self.instrument = terminal.instruments[symbol]
         self.spec = symbol_spec(self.instrument)
@@ -128,10 +129,6 @@ class Venue:
             self._account_now = AccountView(balance / scale, equity / scale, funds[2] / scale)
         return self._account_now
 
-    def reason_of(self, magic: int) -> str:
-        """Why the close that bears this magic was decided; empty where nobody knows."""
-        return self.reasons.get(magic, "")
-
     def send(self, request: TradeRequest, seen: Quote) -> SendResult:
         """Executes a market order or a change of levels at the quote in force; `seen`: the one it
         was decided on."""
@@ -152,6 +149,15 @@ class Venue:
             if position.identifier == position_id:
                 return position.ticket
         return position_id
+
+
+def _reader(reasons: Mapping[int, str]) -> Callable[[int], str]:
+    """Why the close that bears a magic was decided; empty where nobody knows.
+
+    No method of the venue: the book would hold its venue, and what a run leaves behind would stay
+    in memory until the cycle collector comes.
+    """
+    return lambda magic: reasons.get(magic, "")
 
 
 def symbol_spec(instrument: Instrument) -> SymbolSpec:
