@@ -4,15 +4,13 @@ BTCUSD with 10 USD of spread, no slippage, stop and target 250 from the fill sid
 decided on its first bar alone; times are in bars after it.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
 from backtest.driver import BacktestRun, run_backtest
 from broker.contract.constants import DealEntry
-from broker.simulator.settings import PaperSettings
-from market.instruments import instrument
 from tests.backtest.markets import decided, rules
 from tests.builders import MONDAY_MS, make_bars
 
@@ -72,6 +70,30 @@ FILLS = [
     Fill("short_stop_beyond_which_a_widened_spread_opens_fills_at_that_ask", SELL,
          [(100_000, 100_050, 99_950, 100_000)], 100_000.0, 100_400.0, 0, False, "SL_HIT",
          [1000, 40_000]),
+    Fill("short_gap_through_the_target_fills_at_the_opening_ask", SELL,
+         [QUIET, (99_500, 99_600, 99_400, 99_500)], 100_000.0, 99_510.0, 1, True, "TP_HIT"),
+    Fill("short_gap_to_the_stop_itself_fills_there", SELL,
+         [QUIET, (100_240, 100_300, 100_200, 100_240)], 100_000.0, 100_250.0, 1, True, "SL_HIT"),
+    Fill("long_pays_the_spread_of_the_bar_before_its_entry", BUY,
+         [(100_000, 100_280, 99_950, 100_200)], 100_030.0, 100_280.0, kind="TP_HIT",
+         spreads=[3000, 500]),
+    Fill("short_enters_at_the_bid_whatever_the_spread", SELL,
+         [(100_000, 100_050, 99_740, 99_800)], 100_000.0, 99_750.0, kind="TP_HIT",
+         spreads=[3000, 1000]),
+    Fill("long_enters_at_the_first_tick_after_a_gap_and_its_levels_go_with_it", BUY,
+         [(100_100, 100_360, 100_050, 100_300)], 100_110.0, 100_360.0, kind="TP_HIT"),
+    Fill("short_enters_at_the_first_tick_after_a_gap_and_its_levels_go_with_it", SELL,
+         [(99_900, 99_950, 99_640, 99_700)], 99_900.0, 99_650.0, kind="TP_HIT"),
+    Fill("short_stop_is_reached_with_the_spread_of_the_bar_itself", SELL,
+         [(100_000, 100_220, 99_950, 100_000)], 100_000.0, 100_250.0, kind="SL_HIT",
+         spreads=[1000, 3000]),
+    Fill("short_target_is_missed_with_the_spread_of_the_bar_itself", SELL,
+         [(100_000, 100_050, 99_740, 99_800)], 100_000.0, None, spreads=[1000, 3000]),
+    Fill("long_is_never_closed_by_the_ask", BUY, [(100_000, 100_200, 99_950, 100_000)],
+         100_010.0, None, spreads=[1000, 40_000]),
+    Fill("short_later_bar_is_looked_at_as_the_first_is", SELL,
+         [QUIET, QUIET, (100_000, 100_050, 99_700, 99_800)], 100_000.0, 99_750.0, 2, False,
+         "TP_HIT"),
     Fill("later_bar_is_looked_at_as_the_first_is", BUY,
          [QUIET, QUIET, (100_000, 100_300, 99_950, 100_200)], 100_010.0, 100_260.0, 2, False,
          "TP_HIT"),
@@ -113,6 +135,19 @@ def test_trade_is_named_and_paid_as_it_ended(of: Fill) -> None:
     assert trade.net_profit == pytest.approx(side * (of.exit - of.entry) * trade.volume_lots)
 
 
+@pytest.mark.parametrize("of", [each for each in FILLS if each.exit is None],
+                         ids=[each.rule for each in FILLS if each.exit is None])  # fmt: skip
+def test_position_open_at_the_end_counts_in_the_equity_alone(of: Fill) -> None:
+    """A long is worth the last bid, a short the last ask."""
+    run = _run(of)
+    (held,) = run.venue.terminal.positions()
+    last, spread = of.candles[-1][3], run.bars.bars.spread_points[-1] * 0.01
+    gained = last - of.entry if of.side is BUY else of.entry - last - spread
+    assert held.price_open == of.entry
+    assert run.trades == ()
+    assert run.final_equity == pytest.approx(run.initial_balance + gained * held.volume)
+
+
 def test_signal_on_a_bar_trades_at_the_open_of_the_next_and_never_before() -> None:
     run = _run(FILLS[0])
     assert run.trades[0].opened_ms == int(run.bars.close_ms[0])
@@ -122,36 +157,3 @@ def test_nothing_is_traded_after_the_last_bar() -> None:
     bars = make_bars([QUIET, QUIET], spread_points=1000)
     run = run_backtest(decided(bars, np.array([WEAK, BUY])), rules())
     assert run.deals[1:] == ()
-
-
-def test_slippage_of_a_seed_is_between_its_limits_and_the_same_again() -> None:
-    of, paper = FILLS[0], PaperSettings(slippage_points=50, seed=3)
-    bars = make_bars([QUIET, *of.candles], spread_points=1000)
-    columns = decided(bars, np.array([BUY, WEAK]))
-    fills = [run_backtest(columns, rules(paper=paper)).deals[1].price for _ in range(2)]
-    assert fills[0] == fills[1] != 100_010.0
-    assert abs(fills[0] - 100_010.0) <= 0.5
-
-
-def test_night_costs_swap_of_its_weekday_by_the_quote_that_ended_it() -> None:
-    """Gold: −40 points a lot and night for a long; the night after Wednesday counts three."""
-    gold = instrument("XAUUSD")
-    wednesday_ms = MONDAY_MS + 2 * 86_400_000 + 20 * 3_600_000  # trades until 22:00, from 23:00
-    flat = (2000.0, 2000.5, 1999.5, 2000.0)
-    bars = make_bars([flat] * 24, symbol="XAUUSD", start_ms=wednesday_ms, spread_points=25)
-    kept = gold.sessions.are_open(bars.open_ms)
-    assert kept[0]
-    probabilities = np.array([BUY] + [WEAK] * 23)
-    run = run_backtest(decided(bars, probabilities, atr=20.0), rules(gold))
-    volume = run.deals[1].volume
-    (position,) = run.venue.terminal.positions()
-    assert position.swap == pytest.approx(-40 * 3 * volume)
-
-
-def test_commission_is_paid_at_entry_and_exit() -> None:
-    of = replace(instrument("BTCUSD"), commission_per_lot=3.0)
-    bars = make_bars([QUIET, *FILLS[0].candles], spread_points=1000)
-    run = run_backtest(decided(bars, np.array([BUY, WEAK])), rules(of))
-    assert [deal.commission for deal in run.deals[1:]] == [
-        pytest.approx(-3.0 * run.deals[1].volume, abs=0.005)
-    ] * 2
