@@ -12,19 +12,21 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from backtest.evidence import flat
 from backtest.forecast_band import ForecastBand, Inside
 from backtest.shadow_record import NoShadow, ShadowRecord, read_shadow
-from market.bars import Float64s, Int64s
+from market.bars import Bars, Float64s, Int64s
 from market.instruments import instrument
+from market.sources.bridge import REREAD_BARS
 from market.store import BarStore
 from market.timeframe import Timeframe
 from ml.features.matrix import feature_matrix
@@ -69,8 +71,9 @@ class ShadowStanding:
 
     `days`: from the first bar to the last one, less `missed_bars`. `inside`: whether its trades lie
     inside its forecast band, `outside` says in words by what not. Of `compared_rows` feature rows
-    `differing_rows` are not, bit for bit, those of the batch over the bars as they are now.
-    `nothing`: why nothing counts yet; empty where something does, and then `inside` is not None.
+    `differing_rows` are not, bit for bit, those of the batch over the bars as they are now; rows
+    that were decided before one of the `revised_bars` was revised are not compared. `nothing` says
+    why nothing counts yet; empty where something does, and then `inside` is not None.
     """
 
     days: float = 0.0
@@ -81,6 +84,7 @@ class ShadowStanding:
     outside: tuple[str, ...] = ()
     compared_rows: int = 0
     differing_rows: int = 0
+    revised_bars: int = 0
     nothing: str = ""
 
     @property
@@ -110,11 +114,12 @@ def place(
     there = read_challenger(models_dir, symbol)
     graphs = _graphs(candidate, symbol)
     name = _name(graphs, decision)
-    if there is not None and there.name == name:
-        return there
     parent = models_dir / _FOLDER
     parent.mkdir(parents=True, exist_ok=True)
     _clear_leavings(parent)
+    if there is not None and there.name == name:
+        _forget_others(parent, symbol, name)
+        return there
     incoming = Path(tempfile.mkdtemp(prefix=_INCOMING, dir=parent))
     day = datetime.fromtimestamp(now_ms / 1000, UTC)
     _, contents = release_of(candidate, next_tag(day.date(), ()), day)
@@ -198,11 +203,12 @@ def standing(
     finally:
         journal.close()
     stands = record.stands(challenger.band)
-    compared, differing = record.differing(*_batch(challenger, state, record, groups, outside))
+    bars, revised_ms = _kept(challenger, state, record)
+    compared, differing = record.differing(*_batch(bars, revised_ms, record, groups, outside))
     return ShadowStanding(
         record.days, len(record.open_ms), record.missed_bars, len(record.trades),
         isinstance(stands, Inside), () if isinstance(stands, Inside) else stands.reasons,
-        compared, differing,
+        compared, differing, len(revised_ms),
     )  # fmt: skip
 
 
@@ -211,24 +217,36 @@ def _learned_until_ms(challenger: Challenger) -> int:
     return max(each.train_cutoff_ms for each in models if each.symbol == challenger.symbol)
 
 
-def _batch(
-    challenger: Challenger, state: StateFolder, record: ShadowRecord, groups: tuple[str, ...],
-    outside: Outside,
-) -> tuple[Int64s, Float64s]:  # fmt: skip
-    """(open (n,), features (n, k)) in batch over the bars that the shadow has kept."""
+def _kept(
+    challenger: Challenger, state: StateFolder, record: ShadowRecord
+) -> tuple[Bars, list[int]]:
+    """The bars that the shadow has kept, and which of those it decided were revised later."""
     store = BarStore(state.bars)
     try:
-        last_ms = int(record.open_ms[-1])
+        first_ms, last_ms = int(record.open_ms[0]), int(record.open_ms[-1])
         bars = store.load(challenger.symbol, Timeframe.M15, from_ms=0, to_ms=last_ms + 1)
+        again = {at_ms for at_ms, _ in store.revisions(challenger.symbol, Timeframe.M15)}
     finally:
         store.close()
+    return bars, sorted(at_ms for at_ms in again if first_ms <= at_ms <= last_ms)
+
+
+def _batch(
+    bars: Bars, revised_ms: Sequence[int], record: ShadowRecord, groups: tuple[str, ...],
+    outside: Outside,
+) -> tuple[Int64s, Float64s]:  # fmt: skip
+    """(open (n,), features (n, k)) in batch; without the rows that a revision came after."""
     first = int(bars.open_ms.searchsorted(record.open_ms[0]))
     rows = feature_matrix(
-        bars, groups=groups, round_step=instrument(challenger.symbol).round_step,
+        bars, groups=groups, round_step=instrument(bars.symbol).round_step,
         calendar=outside.calendar.at(int(bars.close_ms[-1])).events, onchain=outside.onchain,
         first_row=first,
     )  # fmt: skip
-    return bars.open_ms[first:], rows
+    opens = bars.open_ms[first:]
+    at = np.asarray(revised_ms, dtype=np.int64)
+    touched = (opens >= at[:, None]) & (opens < at[:, None] + REREAD_BARS * bars.timeframe.ms)
+    same = ~touched.any(axis=0)
+    return opens[same], rows[same]
 
 
 def _graphs(candidate: Path, symbol: str) -> dict[str, str]:

@@ -6,7 +6,9 @@ from backtest.shadow.market import M15, LiveMarket
 from backtest.shadow.venue import ShadowVenue
 from trading.clock import Clock, StopFlag
 
+# A bar that is late is asked for every second at first, then after a fifth of its lateness.
 _POLL_MS = 1_000
+_POLLS_GROW_BY = 5
 # A bar that goes on trading has a quote within seconds; a halted market is decided without one.
 _QUOTE_WITHIN_MS = 60_000
 
@@ -76,5 +78,5 @@ class ShadowClock:
                 break
             if self._stop.ends_wait:
                 return
-            self._live.wait_until(now_ms + _POLL_MS)
+            self._live.wait_until(now_ms + max(_POLL_MS, (now_ms - close_ms) // _POLLS_GROW_BY))
         self._shown_ms = close_ms

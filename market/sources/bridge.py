@@ -18,6 +18,8 @@ from market.timeframe import Timeframe
 
 # A terminal may answer short while it still downloads history: a short answer is asked once more.
 _ATTEMPTS = 2
+# So many of the last bars are read again, because brokers revise them.
+REREAD_BARS = 3
 
 
 class RatesReader(Protocol):
@@ -36,7 +38,7 @@ def top_up(
     *,
     now_ms: int,
     need_from_ms: int,
-    reread_bars: int = 3,
+    reread_bars: int = REREAD_BARS,
     chunk_bars: int = 5000,
     sessions: Sessions = ALWAYS_OPEN,
 ) -> MergeReport:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from starlette.responses import Response
 from tenacity import wait_none
 
 from backtest.shadow.run import Shadow, Subject
@@ -37,7 +38,8 @@ ZONES = {"native": "UTC", "mt5-httpapi": "Europe/Athens"}
 @dataclass
 class Stand:
     """`asked`: (method, path) of every request to the bridge, waits for its clock left out. `deals`
-    of the virtual account, after the last run. `late_ms`: the host's clock behind the market's."""
+    of the virtual account, after the last run. `late_ms`: the host's clock behind the market's.
+    `away`: so many requests more get no answer."""
 
     case: Case
     terminal: SimulatedTerminal
@@ -46,6 +48,7 @@ class Stand:
     folder: Path
     asked: list[tuple[str, str]] = field(default_factory=list)
     late_ms: int = 0
+    away: int = 0
     deals: list[Deal] = field(default_factory=list)
 
     def client(self) -> BridgeClient:
@@ -114,6 +117,11 @@ def bridge_of(
         async def asgi(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] == "http" and not scope["path"].startswith("/_paper"):
                 stand.asked.append((scope["method"], scope["path"]))
+                if stand.away:
+                    stand.away -= 1
+                    app_now = Response(status_code=503)
+                    await app_now(scope, receive, send)
+                    return
             await app(scope, receive, send)
 
         return asgi

@@ -4,7 +4,7 @@ In both dialects; killed at every durable step, and started again each time.
 """
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -17,23 +17,11 @@ from broker.contract.messages import Deal
 from broker.simulator.terminal import SimulatedTerminal
 from market.store import BarStore
 from mt5api.keys import IntentKeys
-from tests.shadow.stand import Killed, Stand, bridge_of, journalled
-from tests.trading.paper_runs import BAR_MS, Case, backtest_of, intents_of, make_case, settings_of
+from tests.shadow.conftest import BARS
+from tests.shadow.stand import Killed, Stand, journalled
+from tests.trading.paper_runs import BAR_MS, Case, backtest_of, intents_of
 from trading.canonical import deal_line
 from trading.journal import Journal
-
-BARS = 40
-RULES: dict[str, Any] = {
-    "ml_active_management": {"enabled": True},
-    "position_optimization": {"min_bars_held": 1, "exit_threshold": 0.4, "min_prob_diff": 0.0},
-    "risk_model": {"enabled": True},
-    "dynamic_sltp": {"use_model": True},
-}
-
-
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return make_case(tmp_path_factory.mktemp("case"), settings_of(**RULES), bars=BARS)
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +32,6 @@ def backtest(case: Case) -> BacktestRun:
 @pytest.fixture(scope="module")
 def lines(backtest: BacktestRun) -> list[str]:
     return list(backtest.lines())
-
-
-@pytest.fixture
-def stand(case: Case, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stand]:
-    with bridge_of(case, getattr(request, "param", "native"), tmp_path / "models") as made:
-        yield made
 
 
 def expected(backtest: BacktestRun) -> list[Deal]:
