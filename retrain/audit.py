@@ -78,7 +78,7 @@ def data_audit(run: Run) -> PhaseResult:
         "constant_features": _constant(table, run),
         **_of_champion(run, found),
     }
-    words = [str(found), *_warnings(run, figures)]
+    words = [str(found), *warnings_of(run, figures)]
     return PhaseResult(figures, tuple(words))
 
 
@@ -138,7 +138,7 @@ def _of_champion(run: Run, found: Window) -> dict[str, Any]:
     return {"champion_cutoff_ms": cutoff_ms, "comparable_from_ms": cutoff_ms + weeks_ms}
 
 
-def _warnings(run: Run, of: dict[str, Any]) -> list[str]:
+def warnings_of(run: Run, of: dict[str, Any]) -> list[str]:
     found = []
     stale_days = (time.time() * 1000 - of["to_ms"]) / DAY_MS
     if run.options.data is None and stale_days > _STALE_DAYS:

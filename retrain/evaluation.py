@@ -19,6 +19,7 @@ from retrain.phase import PhaseResult, Run
 from retrain.window import WEEK_MS, settings_of, window
 
 if TYPE_CHECKING:
+    from backtest.analysis import Analysis
     from backtest.decided_run import DecidedRun
     from backtest.statistics import TrialSharpes
     from settings import Settings
@@ -98,7 +99,7 @@ def _judged(
     run: Run, who: str, models: Path | None, settings: "Settings", span: tuple[int, int]
 ) -> dict[str, Any]:
     """One system over the judged weeks: files below `backtests`, figures for the store."""
-    from backtest.analysis import analyse
+    from backtest.analysis import analyse, as_json
     from backtest.decided_run import decided_run
     from backtest.html import write_report
     from backtest.looks import look
@@ -115,15 +116,13 @@ def _judged(
     analysis = analyse(done, looked)
     run.backtests.mkdir(parents=True, exist_ok=True)
     write_report(run.backtests / f"{who}.html", analysis)
-    trades = _trades(done)
+    trades = _trades(analysis)
     write_whole(run.backtests / f"{who}_trades.json", json.dumps(trades).encode())
     drawdown = float(done.run.curve.drawdown.max(initial=0.0))
     rated = score(np.array(trades["net"], dtype=np.float64), drawdown, seed=_SEED)
     told = {key: analysis.summary[key] for key in _TOLD}
     if who == "candidate":
         told |= _write_evidence(run, done, given, trials[-1])
-    from backtest.analysis import as_json
-
     return told | {
         "score": as_json(asdict(rated)),
         "graphs": {each.kind: each.metadata.graph.sha256 for each in done.models.all},
@@ -131,20 +130,18 @@ def _judged(
     }  # fmt: skip
 
 
-def _trades(done: "DecidedRun") -> dict[str, list[Any]]:
+def _trades(of: "Analysis") -> dict[str, list[Any]]:
     """Finished trades in order of closing; R is None where a trade had no stop."""
     from backtest.analysis import as_json
-    from backtest.report import chart_trades, r_multiples
+    from backtest.report import r_multiples
 
-    run = done.run
-    close_ms = run.bars.close_ms
-    charted = chart_trades(run.trades, {int(close_ms[row]): sent for row, sent in run.sent.items()})
-    r = r_multiples(charted, run.terms) if charted else np.zeros(0)
-    order = sorted(range(len(run.trades)), key=lambda each: run.trades[each].closed_ms)
+    r = r_multiples(of.trades, of.run.terms) if of.trades else np.zeros(0)
+    pairs = [(each.trade, float(multiple)) for each, multiple in zip(of.trades, r, strict=True)]
+    ordered = sorted(pairs, key=lambda pair: pair[0].closed_ms)
     return {
-        "closed_ms": [run.trades[each].closed_ms for each in order],
-        "net": [run.trades[each].net_profit for each in order],
-        "r": as_json([float(r[each]) for each in order]),
+        "closed_ms": [trade.closed_ms for trade, _ in ordered],
+        "net": [trade.net_profit for trade, _ in ordered],
+        "r": as_json([multiple for _, multiple in ordered]),
     }
 
 

@@ -30,7 +30,7 @@ def sweep(run: Run) -> PhaseResult:
     if of.judge_ms == of.cutoff_ms:
         return PhaseResult(words=("weekly.sweep_weeks is 0",), state="skipped")
     table = _swept(run)
-    best, reason = table.best, _why_not(run, table)
+    best, reason = table.best, why_not(run, table)
     chosen = dict(best.overrides) if best is not None and not reason else {}
     _write_strategy_params(run, table, chosen)
     figures = {
@@ -83,7 +83,7 @@ def _base(run: Run, points: list[Overrides]) -> "SweepBase":
     return read_base(given, settings_of(run), lookback_days=longest)
 
 
-def _why_not(run: Run, table: "SweepTable") -> str:
+def why_not(run: Run, table: "SweepTable") -> str:
     """Why nothing is chosen; empty where the best setting is."""
     margins, limit = run.settings.gate.retrain, run.settings.gate.go_live.max_overfitting
     best, pbo = table.best, _pbo(table)
