@@ -27,14 +27,14 @@ CURRENT = "current.json"
 _MOST_DESCRIPTION_BYTES = 1_000_000
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 class Hub:
     """Releases in a store. `now` dates new ones."""
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, store: Store, *, now: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._now = now
 

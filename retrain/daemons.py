@@ -1,0 +1,59 @@
+"""Daemons of this machine that serve what was replaced: each is asked for the swap.
+
+It is made between two bars, as `python trading.py --swap-model` does it. A daemon that refuses or
+does not answer keeps its models until it is started again; that is said, and no failure.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from trading.errors import DaemonError
+from trading.journal_reads import JournalReads
+from trading.model_source import ANSWER, SwapRequest
+from trading.outbox import open_read_only
+from trading.state_folder import StateFolder
+from trading.swap_command import wait_for_answer
+
+# A paper run that swaps would be another run after its next start; a shadow is no daemon.
+_NOT_ASKED = ("paper-", "shadow-")
+_PATIENCE_S = 150.0
+
+
+def serving(state: Path, graphs: dict[str, str]) -> list[Path]:
+    """State folders of running daemons that serve exactly these graphs, by their journals."""
+    found = [
+        folder.parent
+        for folder in sorted(state.glob("*/journal.sqlite"))
+        if not folder.parent.name.startswith(_NOT_ASKED) and StateFolder.is_held(folder.parent)
+    ]
+    return [folder for folder in found if _served(folder) == graphs]
+
+
+def ask(folder: Path, tag: str, kept: Path, *, patience_s: float = _PATIENCE_S) -> str:
+    """Asks one daemon for the swap; what came of it, in words."""
+    (folder / ANSWER).unlink(missing_ok=True)
+    SwapRequest(tag, kept.name).write(folder)
+    try:
+        answer = wait_for_answer(folder, patience_s)
+    except DaemonError as error:
+        return f"{folder.name}: {error}"
+    if answer["kind"] == "models_swapped":
+        return f"{folder.name}: serves {tag} from its next bar on"
+    return f"{folder.name}: keeps its models until it is started again: {answer['why']}"
+
+
+def _served(folder: Path) -> dict[str, str]:
+    """The graphs of the journal's last start or swap; empty where none is told."""
+    graphs: dict[str, Any] = {}
+    try:
+        journal = JournalReads(open_read_only(folder / "journal.sqlite"))
+    except sqlite3.Error:
+        return {}
+    try:
+        for kind, _, payload in journal.events():
+            if kind in ("models_served", "models_swapped"):
+                graphs = payload["graphs"]
+    finally:
+        journal.close()
+    return {str(kind): str(sha256) for kind, sha256 in graphs.items()}

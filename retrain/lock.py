@@ -1,0 +1,28 @@
+"""One run of the weekly pipeline at a time on this machine."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from retrain.errors import ActFirst
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Holds the lock file while inside; it dies with its process. `ActFirst` if another has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise ActFirst(
+                f"{path}: a weekly run is under way (process {lock.read().strip() or 'unknown'}); "
+                "wait for its end, or stop that process"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield

@@ -1,0 +1,139 @@
+"""Projects and runs for the tests of phases swap, push and report: real models, told results."""
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from retrain.options import WeeklyOptions
+from retrain.phase import Run
+from retrain.runs import RunFacts, runs_folder, settings_sha256
+from retrain.store import PhaseRecord, PhaseStore
+from settings import Settings, load_settings
+from tests.hub.models import make_models
+
+ROOT = Path(__file__).resolve().parents[2]
+DAY_MS = 86_400_000
+BEGAN_MS = 1_795_176_000_000  # 2026-11-20 12:00 UTC
+NAME = "20261120"
+SERVED_AT_ONCE = ("weekly.shadow_days=0", "weekly.notify=false", "hub.folder=releases")
+BEFORE_SWAP = (
+    "refresh", "data_audit", "shap", "tune", "retrain", "calibration_and_parity", "sweep",
+    "evaluate", "walk_forward_gate", "score_gate",
+)  # fmt: skip
+
+
+def make_project(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name in ("config.json", "ml_config.json"):
+        shutil.copy(ROOT / name, folder / name)
+    make_models(folder / "models", scale=1)
+    (folder / "models" / "README.md").write_text("models\n")
+    (folder / "models" / "cards").mkdir()
+    (folder / "models" / "cards" / "ensemble_btcusd-live.json").write_text('{"of": 1}\n')
+    return folder
+
+
+def make_run(
+    project: Path, *, overrides: Sequence[str] = SERVED_AT_ONCE, skip: tuple[str, ...] = (),
+    scale: float = 2, **results: dict[str, Any],
+) -> Run:  # fmt: skip
+    """A run whose ten phases before swap are over; `results` replaces figures of some."""
+    run = new_run(project, overrides=overrides, skip=skip)
+    make_models(run.candidate, scale=scale)
+    (run.candidate / "evidence_btcusd.json").write_text('{"of": 2}\n')
+    (run.candidate / "cards").mkdir()
+    (run.candidate / "cards" / "ensemble_btcusd-live.json").write_text('{"of": 2}\n')
+    run.backtests.mkdir()
+    trades = {"closed_ms": [1, 2, 3], "net": [10.0, -5.0, 10.0], "r": [1.0, -0.5, None]}
+    for who in ("candidate", "champion"):
+        (run.backtests / f"{who}_trades.json").write_text(json.dumps(trades))
+    for number, name in enumerate(BEFORE_SWAP):
+        end(run, name, results.get(name, RESULTS.get(name, {})), at_ms=BEGAN_MS + number * 60_000)
+    return run
+
+
+def new_run(
+    project: Path, *, overrides: Sequence[str] = SERVED_AT_ONCE, skip: tuple[str, ...] = ()
+) -> Run:
+    """A run that has just begun."""
+    from retrain.install import serving_graphs
+
+    settings, options = settings_of(project, overrides), options_of(project, overrides, skip)
+    folder = runs_folder(project, settings.symbol) / NAME
+    made = Run(folder, project, options, settings, lambda line: None)
+    serving = serving_graphs(made.paths, made.symbol)
+    RunFacts(
+        NAME, made.symbol, options.as_dict(), settings_sha256(settings), BEGAN_MS, serving
+    ).write(folder)  # fmt: skip
+    return made
+
+
+def settings_of(project: Path, overrides: Sequence[str]) -> Settings:
+    return load_settings(project, overrides=overrides)
+
+
+def options_of(
+    project: Path, overrides: Sequence[str], skip: tuple[str, ...] = ()
+) -> WeeklyOptions:
+    return WeeklyOptions(models=project / "models", overrides=tuple(overrides), skip=skip)
+
+
+def end(run: Run, name: str, figures: dict[str, Any], *, at_ms: int, state: Any = "done") -> None:
+    record = PhaseRecord(name, state, at_ms, at_ms + 60_000, figures, (f"{name} was told",))
+    PhaseStore(run.folder).put(record)
+
+
+def gate(name: str, *, passed: bool) -> dict[str, Any]:
+    proof = "" if passed else "more trades"
+    criterion = {"name": "a criterion", "needed": "2", "seen": "1", "met": passed, "proof": proof}
+    return {"gate": name, "passed": passed, "criteria": [criterion], "warnings": []}
+
+
+def judged(score: float) -> dict[str, Any]:
+    """What phase evaluate tells of one of the two."""
+    return {
+        "trades": 3, "win_rate": 2 / 3, "profit_factor": 4.0, "net_profit": 15.0,
+        "max_drawdown_pct": 3.5, "sharpe": 1.2, "alarms": [], "band": None,
+        "score": {"value": score, "why_not": ""},
+    }  # fmt: skip
+
+
+RESULTS: dict[str, dict[str, Any]] = {
+    "calibration_and_parity": {"passed": True, "checks": []},
+    "sweep": {"chosen": {}},
+    "evaluate": {
+        "from_ms": BEGAN_MS - 182 * DAY_MS, "to_ms": BEGAN_MS, "weeks": 26.0,
+        "candidate": judged(9.0), "champion": judged(5.0), "champion_why_not": "",
+    },
+    "walk_forward_gate": gate("walk-forward gate", passed=True),
+    "score_gate": gate("retrain gate", passed=True),
+}  # fmt: skip
+REFUSED = {"score_gate": gate("retrain gate", passed=False)}
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Everything in a folder, links as links; random endings of installed folders left out."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = _fixed(path.relative_to(folder).as_posix())
+        if path.is_symlink():
+            found[name] = f"-> {_fixed(str(path.readlink()))}"
+        elif path.is_file() and path.name != ".install.lock":
+            found[name] = path.read_bytes().hex()
+    return found
+
+
+def shown(folder: Path) -> dict[str, bytes]:
+    """What the paths of the settings show."""
+    return {
+        each.name: each.read_bytes()
+        for each in sorted(folder.iterdir())
+        if each.is_file() and each.suffix in (".onnx", ".json")
+    }
+
+
+def _fixed(name: str) -> str:
+    return re.sub(r"((?:^|/)(?:v\d{8}|own|back))-[a-z0-9_]{8}", r"\1-#", name)
