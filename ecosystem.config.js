@@ -38,6 +38,7 @@ module.exports = {
     daemon("novosky-exness", "--account exness_main"),
     // daemon("novosky-icmarkets", "--account icmarkets_main"),
     // daemon("novosky-paper", "--paper --speed 1"),
+    // { ...daemon("novosky-shadow", "--account exness_main"), script: "scripts/shadow.py" },
     // {
     //   name: "novosky-watchdog", script: "scripts/watchdog.py", args: "--every 60", cwd: __dirname,
     //   interpreter: ".venv/bin/python", autorestart: true, restart_delay: 10000, watch: false,
