@@ -94,7 +94,7 @@ def why_not(run: Run, table: "SweepTable") -> str:
     if pbo is None:
         return "the PBO could not be measured"
     if pbo > limit:
-        return f"PBO {pbo:.2f}, at most {limit:g} is allowed: the best was chosen by noise"
+        return f"PBO {pbo:.3f}, at most {limit:g} is allowed: the best was chosen by noise"
     if not run.settings.strategy_params.enabled:
         return "strategy_params.enabled is false: what is found is only proposed"
     return ""
