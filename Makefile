@@ -36,12 +36,11 @@ bench: $(VENV)/.development  ## speed, beside its peers, as JSON lines
 	@$(PY) benchmarks/run.py $(RUN)
 
 locks:  ## resolve requirements*.in into pinned, hashed requirements*.txt (needs uv)
-	@for name in requirements requirements-train requirements-gpu requirements-dev; do
+	@for name in requirements requirements-train requirements-gpu requirements-dev \
+	    benchmarks/requirements-{backtesting,vectorbt,nautilus,freqtrade}; do
 	  uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --custom-compile-command "make locks" $$name.in -o $$name.txt
 	done
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make locks" benchmarks/requirements.in -o benchmarks/requirements.txt
 	uv pip compile -q --python-platform windows --python-version 3.12 --generate-hashes --no-emit-index-url \
 	  --no-annotate --custom-compile-command "make locks" deploy/requirements-bridge.in -o deploy/requirements-bridge.txt
 

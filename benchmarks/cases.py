@@ -1,5 +1,8 @@
 """What is measured. Each case returns value, unit, limit (from docs/architecture.md) and peer."""
 
+import json
+import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -13,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from backtest.columns import DecidedBars, decided_bars
-from backtest.driver import Rules, run_backtest
+from backtest.driver import BacktestRun, Rules, run_backtest
 from backtest.forecasts import history_forecasts
 from backtest.memory import Memory
+from benchmarks.peer import STOP, TARGET, Given, Trades, timed
+from benchmarks.peer import line as line_of
 from broker.contract.constants import OrderType, TradeAction
 from broker.native import NativeBroker
 from broker.simulator.native import NativeTerminal
@@ -24,6 +29,7 @@ from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars
 from market.calendar import EconomicCalendar
 from market.instruments import instrument
+from market.rounding import ceil_ticks
 from market.server_clock import ServerClock
 from market.sources.generated import generated_bars
 from ml.features.catalogue import LOOKBACK_MS, names
@@ -110,12 +116,12 @@ def _rules() -> Rules:
     return Rules(BTC, SETTINGS.decision, SETTINGS.paper, SETTINGS.daemon.strategy_id)
 
 
-def _rules_of_the_peer() -> Rules:
-    """Without circuit breaker, account guards and slippage, which the peer does not have, and on
-    an account that random entries do not ruin: a trade too small to place would not be counted."""
+def _rules_of_the_peers() -> Rules:
+    """Without circuit breaker, account guards and slippage, which the peers do not have, and of
+    one lot a trade on an account that random entries do not ruin."""
     breaker = SETTINGS.decision.circuit_breaker.model_copy(update={"enabled": False})
     changes = {
-        "circuit_breaker": breaker, "risk_percent": 0.02,
+        "circuit_breaker": breaker, "risk_percent": 2.0, "max_lot": 1.0,
         "max_daily_loss_pct": 0.0, "max_weekly_drawdown_pct": 0.0,
     }  # fmt: skip
     decision = SETTINGS.decision.model_copy(update=changes)
@@ -138,20 +144,48 @@ def _random_signals(bars: Bars, share: float) -> DecidedBars:
     return DecidedBars(bars, 0, count, forecasts, np.zeros(count), ranges, means)
 
 
-def rules_backtest() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The loop over 70,000 bars; load, compile, hash and report are not in it."""
-    decided = _random_signals(_market(), 0.09)
-    rules = _rules_of_the_peer()
-    value = _median_s(lambda: run_backtest(decided, rules))
-    run = run_backtest(decided, rules)
-    bars = decided.history
-    columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close")} | {
-        "side": np.where(run.verdicts.denied == 0, run.verdicts.side, 0),
-        "atr": decided.atr,
-        "spread": bars.spread_points * BTC.point,
-    }
-    trades = (len(run.deals) - 1) // 2
-    return _result(value, "s", 0.2, trades=trades), columns
+def rules_backtest() -> tuple[dict[str, Any], Given, Trades]:
+    """The loop over 70,000 bars; load, compile, hash and report are not in it.
+
+    Also what the peers are given, and the trades to compare theirs with. Process seconds: like
+    the peers', they do not count what else the machine does.
+    """
+    decided, rules = _random_signals(_market(), 0.09), _rules_of_the_peers()
+    seconds, run = timed(lambda: decided, lambda ready: run_backtest(ready, rules))
+    trades = _trades_of(run)
+    line = line_of("", seconds, trades)
+    line.pop("name")
+    value, swap = line.pop("value"), round(sum(deal.swap for deal in run.deals), 2)
+    return _result(value, "process s", 0.2, swap=swap, **line), _given(run), trades
+
+
+def _given(run: BacktestRun) -> Given:
+    """Bars, signals that the gate lets pass, and distances of this run."""
+    bars, verdicts, tick = run.bars.history, run.verdicts, BTC.tick_size
+    side = np.where(verdicts.denied == 0, verdicts.side, 0)
+    side[-1] = 0  # nothing opens after the last bar
+    distance = [ceil_ticks(atr, tick) * tick if atr > 0 else 0.0 for atr in run.bars.atr.tolist()]
+    return Given(
+        bars.open_ms, bars.open, bars.high, bars.low, bars.close, side, np.array(distance),
+        bars.spread_points * BTC.point,
+    )  # fmt: skip
+
+
+def _trades_of(run: BacktestRun) -> Trades:
+    """The ended trades, by rows of the run's bars. Each is of one lot, as the peers' are."""
+    closed, bars = run.trades, run.bars.history
+    if any(trade.volume_lots != 1.0 for trade in closed):
+        raise ValueError("benchmark: each trade must be of 1 lot; look at _rules_of_the_peers")
+    row = lambda times_ms: np.searchsorted(bars.open_ms, times_ms, side="right") - 1  # noqa: E731
+    kinds = {"SL_HIT": STOP, "TP_HIT": TARGET}
+    return Trades(
+        entry_row=row([trade.opened_ms for trade in closed]),
+        side=np.array([int(trade.side) for trade in closed]),
+        exit_row=row([trade.closed_ms for trade in closed]),
+        kind=np.array([kinds[trade.close_type] for trade in closed]),
+        entry_price=np.array([trade.price_open for trade in closed]),
+        exit_price=np.array([trade.price_close for trade in closed]),
+    )
 
 
 def _guarded() -> DecisionSettings:
@@ -273,6 +307,26 @@ def _open_one(terminal: SimulatedTerminal) -> None:
         TradeRequest(TradeAction.DEAL, "BTCUSD", 0.01, OrderType.BUY, magic=mark)
     )
     assert done.position, done.comment
+
+
+def sweep(models: Path) -> dict[str, Any]:
+    """`scripts/sweep.py --target pos`: 200 settings over 38 days of the generated market, the
+    whole command on all cores, in a folder that is thrown away: nothing is stored before, and no
+    ledger or cache of the project is written."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("config.json", "ml_config.json"):
+            shutil.copy(ROOT / name, folder)
+        ledger = Path(folder) / "trials.sqlite"
+        command = [sys.executable, ROOT / "scripts" / "sweep.py", "--target", "pos", "--days", "38",
+                   "--models", models, "--ledger", ledger, "--out", "sweep"]  # fmt: skip
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        started_s = time.perf_counter()
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        value = time.perf_counter() - started_s
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        table = json.loads((Path(folder) / "sweep.json").read_text())
+    process_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return _result(value, "s", 20, process_s=round(process_s, 2), settings=len(table["rows"]))
 
 
 def help_time() -> dict[str, Any]:
