@@ -5,6 +5,7 @@ does not answer keeps its models until it is started again; that is said, and no
 """
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +45,13 @@ def ask(folder: Path, tag: str, kept: Path, *, patience_s: float = _PATIENCE_S) 
 
 
 def _served(folder: Path) -> dict[str, str]:
-    """The graphs of the journal's last start or swap; empty where none is told."""
+    """The graphs of the journal's last start or swap; empty where none can be read."""
     graphs: dict[str, Any] = {}
     try:
-        journal = JournalReads(open_read_only(folder / "journal.sqlite"))
+        with closing(JournalReads(open_read_only(folder / "journal.sqlite"))) as journal:
+            for kind, _, payload in journal.events():
+                if kind in ("models_served", "models_swapped"):
+                    graphs = payload["graphs"]
     except sqlite3.Error:
         return {}
-    try:
-        for kind, _, payload in journal.events():
-            if kind in ("models_served", "models_swapped"):
-                graphs = payload["graphs"]
-    finally:
-        journal.close()
     return {str(kind): str(sha256) for kind, sha256 in graphs.items()}

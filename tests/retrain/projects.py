@@ -29,6 +29,8 @@ def make_project(folder: Path) -> Path:
     folder.mkdir(parents=True)
     for name in ("config.json", "ml_config.json"):
         shutil.copy(ROOT / name, folder / name)
+    (folder / "datasets").mkdir()
+    (folder / "datasets" / "btcusd_m15.parquet").touch()
     make_models(folder / "models", scale=1)
     (folder / "models" / "README.md").write_text("models\n")
     (folder / "models" / "cards").mkdir()
@@ -38,10 +40,10 @@ def make_project(folder: Path) -> Path:
 
 def make_run(
     project: Path, *, overrides: Sequence[str] = SERVED_AT_ONCE, skip: tuple[str, ...] = (),
-    scale: float = 2, **results: dict[str, Any],
+    scale: float = 2, name: str = NAME, **results: dict[str, Any],
 ) -> Run:  # fmt: skip
     """A run whose ten phases before swap are over; `results` replaces figures of some."""
-    run = new_run(project, overrides=overrides, skip=skip)
+    run = new_run(project, overrides=overrides, skip=skip, name=name)
     make_models(run.candidate, scale=scale)
     (run.candidate / "evidence_btcusd.json").write_text('{"of": 2}\n')
     (run.candidate / "cards").mkdir()
@@ -50,23 +52,25 @@ def make_run(
     trades = {"closed_ms": [1, 2, 3], "net": [10.0, -5.0, 10.0], "r": [1.0, -0.5, None]}
     for who in ("candidate", "champion"):
         (run.backtests / f"{who}_trades.json").write_text(json.dumps(trades))
-    for number, name in enumerate(BEFORE_SWAP):
-        end(run, name, results.get(name, RESULTS.get(name, {})), at_ms=BEGAN_MS + number * 60_000)
+    for number, phase in enumerate(BEFORE_SWAP):
+        told = results.get(phase, RESULTS.get(phase, {}))
+        end(run, phase, told, at_ms=BEGAN_MS + number * 60_000)
     return run
 
 
 def new_run(
-    project: Path, *, overrides: Sequence[str] = SERVED_AT_ONCE, skip: tuple[str, ...] = ()
-) -> Run:
+    project: Path, *, overrides: Sequence[str] = SERVED_AT_ONCE, skip: tuple[str, ...] = (),
+    name: str = NAME,
+) -> Run:  # fmt: skip
     """A run that has just begun."""
     from retrain.install import serving_graphs
 
     settings, options = settings_of(project, overrides), options_of(project, overrides, skip)
-    folder = runs_folder(project, settings.symbol) / NAME
+    folder = runs_folder(project, settings.symbol) / name
     made = Run(folder, project, options, settings, lambda line: None)
     serving = serving_graphs(made.paths, made.symbol)
     RunFacts(
-        NAME, made.symbol, options.as_dict(), settings_sha256(settings), BEGAN_MS, serving
+        name, made.symbol, options.as_dict(), settings_sha256(settings), BEGAN_MS, serving
     ).write(folder)  # fmt: skip
     return made
 
