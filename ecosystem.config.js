@@ -44,5 +44,12 @@ module.exports = {
     //   interpreter: ".venv/bin/python", autorestart: true, restart_delay: 10000, watch: false,
     //   time: true, out_file: "logs/watchdog.out.log", error_file: "logs/watchdog.err.log",
     // },
+    // {
+    //   // Sundays at 03:00; docs/weekly.md. It ends by itself and is not started again before then.
+    //   name: "novosky-weekly", script: "scripts/weekly_optimize.py", cwd: __dirname,
+    //   interpreter: ".venv/bin/python", autorestart: false, cron_restart: "0 3 * * 0", watch: false,
+    //   kill_timeout: 30000, time: true, out_file: "logs/weekly.out.log",
+    //   error_file: "logs/weekly.err.log",
+    // },
   ],
 };
