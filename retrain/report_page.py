@@ -50,7 +50,8 @@ def _gates(phases: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             head = ("criterion", "needed", "seen", "met", "what would prove it")
             yield f"{figures.get('gate', name.replace('_', ' '))}: **{passed}**"
             yield _table(head, rows)
-            yield _list(figures.get("warnings", ()))
+            if figures.get("warnings"):
+                yield _list(figures["warnings"])
 
 
 def _comparison(told: Mapping[str, Any] | None) -> str:
@@ -104,8 +105,10 @@ def _phases(phases: Sequence[Mapping[str, Any]]) -> str:
         (str(number), each["name"], each["state"], _time(each["seconds"]),
          " ".join(each["words"][:1]) if each["state"] in ("skipped", "failed") else "")
         for number, each in enumerate(phases, start=1)
+        if each["state"] != "started"  # this report's own phase
     ]  # fmt: skip
-    return _table(("", "phase", "state", "time", "why"), rows)
+    total = _time(sum(each["seconds"] for each in phases))
+    return f"{_table(('', 'phase', 'state', 'time', 'why'), rows)}\n\nIn all {total}."
 
 
 def _details(phases: Sequence[Mapping[str, Any]]) -> Iterator[str]:
