@@ -24,7 +24,7 @@ from backtest.gates import (
 )
 from backtest.gates.measure import measure
 from backtest.gates.table import HEAD as GATE_HEAD
-from backtest.statistics import TrialSharpes, sharpe_daily
+from backtest.statistics import TrialSharpes, profit_factor, sharpe_daily
 from backtest.walk_forward import WEEK_MS, Pool, block_figures, pool_figures
 from backtest.windows import (
     QUANTILES,
@@ -82,7 +82,7 @@ def walk_report(
         "blocks": [block_figures(block, trials) for block in pool.blocks],
         "pool": pool_figures(pool, trials),
         "windows": _told_windows([windows], [pool], headline),
-        "twins": _told_windows(others, twins, headline) | {"seeds": len(twins)} if twins else None,
+        "twins": _told_twins(pool, twins, others, headline) if twins else None,
         "gates": [_told_gate(each) for each in gates],
         "notes": list(notes),
     }
@@ -134,6 +134,32 @@ def _told_windows(
     return told
 
 
+def _told_twins(
+    own: Pool, twins: Sequence[Pool], windows: Sequence[Windows], headline: Headline | None
+) -> dict[str, Any]:
+    """`at_least`: how many twins have at least the system's figure; `p_value`: of a system that
+    knows no more than they do, (1 + at least) / (1 + twins). A. Davison, D. Hinkley, Bootstrap
+    Methods and their Application (1997), 4.2."""
+    rows, mine = [_plain(each) for each in twins], _plain(own)
+    at_least = {name: sum(row[name] >= mine[name] for row in rows) for name in mine}
+    return _told_windows(windows, twins, headline) | {
+        "seeds": len(twins), "own": mine, "each": rows, "at_least": at_least,
+        "p_value": {name: (1 + count) / (1 + len(twins)) for name, count in at_least.items()},
+    }  # fmt: skip
+
+
+def _plain(pool: Pool) -> dict[str, float]:
+    """What a system and its twins are compared by."""
+    known = pool.r[np.isfinite(pool.r)]
+    return {
+        "trades": float(len(pool.net)),
+        "win_rate": float((pool.net > 0).mean()) if len(pool.net) else math.nan,
+        "profit_factor": profit_factor(pool.net),
+        "r_mean": float(known.mean()) if len(known) else math.nan,
+        "sharpe": sharpe_daily(pool.daily).annual,
+    }
+
+
 def _together(windows: Sequence[Windows]) -> Windows:
     """Windows of several records as one table."""
     columns = [each.columns() for each in windows]
@@ -149,6 +175,7 @@ def tables(report: WalkReport) -> tuple[Shown, ...]:
         Shown("Pooled", ("", "value", "limits or error"), tuple(_pool_rows(told["pool"]))),
         *(_window_table(name, told[key]) for key, name in (
             ("windows", "All windows"), ("twins", "The same of random twins")) if told[key]),
+        *([_twin_table(told["twins"])] if told["twins"] else ()),
         *_reached_tables(told),
         *(Shown(f"{each.gate}: {'passed' if each.passed else 'not passed'}", GATE_HEAD,
                 tuple(gate_rows(each))) for each in report.gates),
@@ -202,6 +229,20 @@ def _window_table(name: str, told: Mapping[str, Any]) -> Shown:
         "side"
     )
     return Shown(title, head, rows)
+
+
+def _twin_table(told: Mapping[str, Any]) -> Shown:
+    rows = []
+    for name, form, times in (("trades", "{:.0f}", 1), ("win_rate", "{:.1f}", 100),
+                              ("profit_factor", "{:.2f}", 1), ("r_mean", "{:+.3f}", 1),
+                              ("sharpe", "{:.2f}", 1)):  # fmt: skip
+        known = sorted(row[name] for row in told["each"] if isinstance(row[name], float))
+        middle = [known[0], known[len(known) // 2], known[-1]] if known else [None] * 3
+        cells = (_text(each, form, times) for each in (told["own"][name], *middle))
+        rows.append(({"r_mean": "R a trade"}.get(name, _NAMES.get(name, name)), *cells,
+                     str(told["at_least"][name]), _text(told["p_value"][name])))  # fmt: skip
+    head = ("pooled", "this system", "least twin", "median", "most", "at least as much", "p")
+    return Shown(f"This system beside {told['seeds']} random twins", head, tuple(rows))
 
 
 def _share(share: float) -> str:

@@ -48,6 +48,15 @@ def test_page_names_models_settings_windows_gates_and_what_was_left_out() -> Non
         assert words in page
 
 
+def test_a_system_is_held_against_its_twins() -> None:
+    told = report().told["twins"]
+    assert told["own"]["trades"] == 2
+    assert [row["trades"] for row in told["each"]] == [1]
+    # one win in two, against one in one
+    assert (told["at_least"]["win_rate"], told["p_value"]["win_rate"]) == (1, 1.0)
+    assert (told["at_least"]["trades"], told["p_value"]["trades"]) == (0, 0.5)
+
+
 def test_without_a_headline_nothing_is_held_against_one() -> None:
     assert "Windows that reach" not in markdown(report(None))
     assert "headline" not in report(None).told["windows"]
