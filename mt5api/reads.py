@@ -32,6 +32,24 @@ def read_routes(
     `told_health`: health that is known without asking the terminal.
     """
     router = APIRouter()
+    _add_account(router, broker, calls, told_health)
+    _add_symbols(router, broker, calls)
+    _add_open_trades(router, broker, calls)
+    _add_history(router, broker, calls)
+
+    @router.post("/orders/check")
+    async def check(request: Request) -> Response:
+        order = decode(OrderRequest, await request.body())
+        return answer(await calls.do(lambda: broker.check(order)))
+
+    return router
+
+
+def _add_account(
+    router: APIRouter, broker: NativeBroker, calls: Calls,
+    told_health: Callable[[], Health] | None,
+) -> None:  # fmt: skip
+    """Bridge, terminal and account."""
     add = router.get
 
     @add("/health")
@@ -45,6 +63,16 @@ def read_routes(
     @add("/account")
     async def account() -> Response:
         return answer(await calls.do(broker.account))
+
+    @add("/error")
+    async def last_error() -> Response:
+        code, message = await calls.do(broker.last_error)
+        return answer({"code": code, "message": message})
+
+
+def _add_symbols(router: APIRouter, broker: NativeBroker, calls: Calls) -> None:
+    """Terms, quotes, bars and trading hours of a symbol."""
+    add = router.get
 
     @add("/symbols")
     async def symbols() -> Response:
@@ -78,6 +106,11 @@ def read_routes(
     async def sessions(symbol: str) -> Response:
         return answer(await calls.do(lambda: broker.sessions(symbol)))
 
+
+def _add_open_trades(router: APIRouter, broker: NativeBroker, calls: Calls) -> None:
+    """What is open: positions, working orders, and what became of an intent."""
+    add = router.get
+
     @add("/snapshot/{symbol}")
     async def snapshot(symbol: str) -> Response:
         return answer(await calls.do(lambda: broker.snapshot(symbol)))
@@ -108,6 +141,11 @@ def read_routes(
     async def intent(client_id: str) -> Response:
         return answer(await calls.do(lambda: broker.intent(client_id)))
 
+
+def _add_history(router: APIRouter, broker: NativeBroker, calls: Calls) -> None:
+    """Deals and finished orders, in pages."""
+    add = router.get
+
     @add("/history/deals")
     async def deals(
         from_ms: FromMs, to_ms: ToMs, limit: Limit = None, cursor: str = ""
@@ -123,18 +161,6 @@ def read_routes(
         return answer(
             _now(broker, page_of(found, lambda order: order.time_done_msc, limit, cursor))
         )
-
-    @add("/error")
-    async def last_error() -> Response:
-        code, message = await calls.do(broker.last_error)
-        return answer({"code": code, "message": message})
-
-    @router.post("/orders/check")
-    async def check(request: Request) -> Response:
-        order = decode(OrderRequest, await request.body())
-        return answer(await calls.do(lambda: broker.check(order)))
-
-    return router
 
 
 def _timeframe(name: str) -> Timeframe:

@@ -98,14 +98,7 @@ def assemble(
         broker, journal, dry=dry, pager=pager, settings=daemon.orders, clock_ms=clock.now_ms
     )
     resolver = Resolver(broker, journal, dispatcher)
-    forecaster = Forecaster(
-        predictor,
-        groups=trade.groups,
-        quantile=trade.decision.prediction.quantile,
-        round_step=instrument.round_step,
-        calendar=outside.calendar,
-        onchain=outside.onchain,
-    )
+    forecaster = _forecaster(trade, predictor, outside)
     schedule = Schedule(TIMEFRAME, instrument.sessions, clock, limits, daemon)
     watch = HealthWatch(
         broker, clock, journal, pager, limits=daemon.health_limits, sessions=instrument.sessions,
@@ -115,12 +108,8 @@ def assemble(
         journal, pager, strategy_id=daemon.strategy_id, symbol=instrument.symbol,
         reprotect=dispatcher.reprotect,
     )  # fmt: skip
-    sources = Sources(
-        books, Adviser(beside, trade.decision, names(trade.groups)), outside.news,
-        BrokerMinutes(broker, instrument.symbol) if beside.minutes else None,
-    )  # fmt: skip
     feed = BarFeed(store, broker, instrument, TIMEFRAME, lookback_ms=forecaster.lookback_ms)
-    inputs = DecisionInputs(sources, instrument, trade.decision)
+    inputs = _inputs(trade, broker, books, beside, outside)
     observer = Observer(
         broker, resolver, dispatcher, watch, books, instrument, day_zone=trade.decision.timezone
     )
@@ -170,3 +159,24 @@ def assemble(
         permission=permission,
     )  # fmt: skip
     return Bot(parts, instrument.symbol, TIMEFRAME, trade.decision, daemon)
+
+
+def _forecaster(trade: Trade, predictor: Predictor, outside: Outside) -> Forecaster:
+    return Forecaster(
+        predictor,
+        groups=trade.groups,
+        quantile=trade.decision.prediction.quantile,
+        round_step=trade.instrument.round_step,
+        calendar=outside.calendar,
+        onchain=outside.onchain,
+    )
+
+
+def _inputs(
+    trade: Trade, broker: Broker, books: Bookkeeper, beside: BesideModels, outside: Outside
+) -> DecisionInputs:
+    """What a decision is made of beside the forecast."""
+    minutes = BrokerMinutes(broker, trade.instrument.symbol) if beside.minutes else None
+    adviser = Adviser(beside, trade.decision, names(trade.groups))
+    sources = Sources(books, adviser, outside.news, minutes)
+    return DecisionInputs(sources, trade.instrument, trade.decision)

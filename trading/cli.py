@@ -77,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="trading.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    _add_what_is_traded(parser)
+    _add_what_a_person_decides(parser)
+    _add_paper(parser)
+    return parser
+
+
+def _add_what_is_traded(parser: argparse.ArgumentParser) -> None:
+    """Account, symbol, models, settings, and what is asked of them."""
     add = parser.add_argument
     add(
         "--account",
@@ -92,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--state", type=Path, default=Path("state"), metavar="DIR", help="default: state")
     add("--doctor", action="store_true", help="check the whole set-up; trade nothing")
     add("--json", action="store_true", help="with --doctor: the checks as JSON")
+
+
+def _add_what_a_person_decides(parser: argparse.ArgumentParser) -> None:
+    """Confirmations, a swap of models, how it ends, what it says."""
+    add = parser.add_argument
     add("--accept-account", action="store_true",
         help="the account that is logged in is the right one from now on")  # fmt: skip
     add("--accept-spec", action="store_true",
@@ -111,8 +124,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="TIME",
         help="the reasons of the bars around TIME (UTC)",
     )
-    paper = parser.add_argument_group("paper trading")
-    add = paper.add_argument
+
+
+def _add_paper(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("paper trading").add_argument
     add("--paper", action="store_true", help="trade the simulated terminal")
     add("--market", type=_market, metavar="FILE",
         help="M15 bars: Parquet, MT5 or Binance CSV;\n'generated' is the default")  # fmt: skip
@@ -133,7 +148,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=_seed, metavar="N", help="of the generated market and of slippage")
     add("--summary", type=Path, metavar="FILE", help="write the run's figures here as JSON")
     add("--fresh", action="store_true", help="forget an interrupted run and start over")
-    return parser
 
 
 def _market(text: str) -> Path | Literal["generated"]:

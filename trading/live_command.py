@@ -26,7 +26,7 @@ from trading.model import beside, learned_calendar, model_lines
 from trading.model_source import SwapTerms, load_or_pull
 from trading.news import live_news
 from trading.open_channels import open_channels, reporter_over, telegram
-from trading.outside import news_lines, read_outside, with_feed
+from trading.outside import Outside, news_lines, read_outside, with_feed
 from trading.paper_command import trade_of
 from trading.permission import Examiner
 from trading.pins import Accepted
@@ -57,12 +57,7 @@ def _trade(given: argparse.Namespace, redact: Redactor) -> int:
     how = {"overrides": given.override, "account": given.account, "symbol": given.symbol}
     files = SettingsFiles.like(**how)
     settings = load_settings(**how)
-    paths = settings.ml.paths.for_symbol(settings.symbol)
-    if given.models is not None:
-        paths = paths.in_folder(given.models)
-    models = load_or_pull(
-        paths, settings.ml.features, settings.symbol, lambda: open_hub(settings.ml.hub), print
-    )
+    models, paths = _models_and_paths(given, settings)
     stop = stop_on_signals(settings.daemon)
     broker = connect(settings.bridge, bridge_token())
     clock = _clock(broker, stop, settings.daemon.max_clock_skew_ms)
@@ -115,19 +110,36 @@ def _trade(given: argparse.Namespace, redact: Redactor) -> int:
         session = Session(
             bot, trade, broker, clock, journal, store, reporter, "", channels=channels
         )
-        said = [
-            _headline(settings, dry=given.dry),
-            *model_lines(models, trade.decision),
-            *primary_exit_lines(
-                models,
-                trade.decision,
-                lambda: closed_trades(folder.path, trade.daemon.strategy_id),
-            ),
-            *news_lines(outside, settings.news, trade.decision, clock.now_ms()),
-            *(f"warning: {each}" for each in outside.warnings),
-        ]
-        session.run("\n".join(said), None)
+        headline = _headline(settings, dry=given.dry)
+        lines = _start_lines(settings, models, outside, folder.path, clock.now_ms())
+        session.run("\n".join([headline, *lines]), None)
     return 0
+
+
+def _models_and_paths(
+    given: argparse.Namespace, settings: "Settings"
+) -> tuple[ModelSet, ModelPaths]:
+    """The models of the folder, else the hub's release."""
+    paths = settings.ml.paths.for_symbol(settings.symbol)
+    if given.models is not None:
+        paths = paths.in_folder(given.models)
+    models = load_or_pull(
+        paths, settings.ml.features, settings.symbol, lambda: open_hub(settings.ml.hub), print
+    )
+    return models, paths
+
+
+def _start_lines(
+    settings: "Settings", models: ModelSet, outside: Outside, state: Path, now_ms: int
+) -> list[str]:
+    """What is used, absent or worth a warning at this start."""
+    decision, strategy_id = settings.decision, settings.daemon.strategy_id
+    return [
+        *model_lines(models, decision),
+        *primary_exit_lines(models, decision, lambda: closed_trades(state, strategy_id)),
+        *news_lines(outside, settings.news, decision, now_ms),
+        *(f"warning: {each}" for each in outside.warnings),
+    ]
 
 
 def examiner(

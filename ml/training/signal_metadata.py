@@ -44,34 +44,9 @@ def signal_metadata(
     mean, limits = summary(scores), score_intervals(forecasts)
     in_calibration = run_rows(open_session(final.graph), table.rows[calibration])[0]
     return {
-        "kind": "signal",
-        "symbol": task.bars.symbol,
-        "timeframe": task.bars.timeframe.name,
-        "profile": task.profile,
-        "source": task.source,
-        "regime": task.regime,
-        "warm_start": start.earlier is not None,
-        "warm_starts_in_a_row": start.times,
-        "start": start.why,
-        "tuning": task.tuning,
-        "devices": task.devices.by_name,
-        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "train_cutoff_date": utc_iso(task.cutoff_ms),
-        "train_cutoff_ms": task.cutoff_ms,
-        "data_from": utc_iso(int(bars.open_ms[0])),
-        "data_sha256": bars.sha256(),
-        "files": task.files,
-        "bars": len(bars),
-        "rows": {
-            "usable": len(table),
-            "warm_up_bars": table.warm_up_bars,
-            "hole_bars": table.hole_bars,
-            "unlabelled_bars": table.unlabelled_bars,
-            "base": len(base),
-            "base_to": utc_iso(int(table.open_ms[base[-1]]) + task.bars.timeframe.ms),
-            "calibration": len(calibration),
-            "calibration_from": utc_iso(int(table.open_ms[calibration[0]])),
-        },
+        **_task_facts(task, start),
+        **_bars_facts(task, bars),
+        "rows": _rows_facts(task, table, base, calibration),
         "classes": list(CLASSES),
         "class_shares": (np.bincount(table.label, minlength=3) / len(table)).tolist(),
         "feature_names": list(table.feature_names),
@@ -87,6 +62,52 @@ def signal_metadata(
         "calibration_margin_quantiles": margin_quantiles(in_calibration),
         "parity": parity.as_dict(),
         "libraries": library_versions(),
+    }
+
+
+def _task_facts(task: SignalTraining, start: Start) -> dict[str, Any]:
+    """What was asked for, and how training began."""
+    return {
+        "kind": "signal",
+        "symbol": task.bars.symbol,
+        "timeframe": task.bars.timeframe.name,
+        "profile": task.profile,
+        "source": task.source,
+        "regime": task.regime,
+        "warm_start": start.earlier is not None,
+        "warm_starts_in_a_row": start.times,
+        "start": start.why,
+        "tuning": task.tuning,
+        "devices": task.devices.by_name,
+    }
+
+
+def _bars_facts(task: SignalTraining, bars: Bars) -> dict[str, Any]:
+    """When it was trained, and on which bars."""
+    return {
+        "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "train_cutoff_date": utc_iso(task.cutoff_ms),
+        "train_cutoff_ms": task.cutoff_ms,
+        "data_from": utc_iso(int(bars.open_ms[0])),
+        "data_sha256": bars.sha256(),
+        "files": task.files,
+        "bars": len(bars),
+    }
+
+
+def _rows_facts(
+    task: SignalTraining, table: TrainingTable, base: Int64s, calibration: Int64s
+) -> dict[str, Any]:
+    """How many rows each part of training had, and where the parts lie."""
+    return {
+        "usable": len(table),
+        "warm_up_bars": table.warm_up_bars,
+        "hole_bars": table.hole_bars,
+        "unlabelled_bars": table.unlabelled_bars,
+        "base": len(base),
+        "base_to": utc_iso(int(table.open_ms[base[-1]]) + task.bars.timeframe.ms),
+        "calibration": len(calibration),
+        "calibration_from": utc_iso(int(table.open_ms[calibration[0]])),
     }
 
 

@@ -16,6 +16,36 @@ if TYPE_CHECKING:
 STORAGE_VARIABLE = "OPTUNA_STORAGE"
 
 
+def tuning_status(given: argparse.Namespace, tune: Callable[[argparse.Namespace], int]) -> int:
+    """0 after the study, 2 where a person must act first, 130 if stopped; it can be resumed."""
+    from trading.command_line import exit_status
+
+    return exit_status(
+        lambda: tune(given),
+        stopped="stopped; the same command goes on with the study",
+        mendable=failures,
+    )
+
+
+def tuning_parser(prog: str, about: str | None) -> argparse.ArgumentParser:
+    """Market and study; each door adds its own sample."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description=about, formatter_class=argparse.RawTextHelpFormatter
+    )
+    market_arguments(parser)
+    study_arguments(parser)
+    return parser
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Of training and of the ledger, which a person can mend."""
+    from ml.training.models import TrainingError
+    from ml.training.splits import SplitError
+    from ml.training.trials import TrialLedgerError
+
+    return TrainingError, SplitError, TrialLedgerError
+
+
 def market_arguments(parser: argparse.ArgumentParser) -> None:
     """Bars, symbol, seed and settings as `train_ml_model.py` has them."""
     from trading.command_line import utc_instant_ms

@@ -17,24 +17,15 @@ from typing import Any
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 after the study, 2 where a person must act first, 130 if stopped; it can be resumed."""
-    from trading.command_line import exit_status
+    from ml.tune.command import tuning_status
 
-    given = _parser().parse_args(argv)
-    return exit_status(
-        lambda: _tune(given),
-        stopped="stopped; the same command goes on with the study",
-        mendable=failures,
-    )
+    return tuning_status(_parser().parse_args(argv), _tune)
 
 
 def _parser() -> argparse.ArgumentParser:
-    from ml.tune.command import market_arguments, study_arguments
+    from ml.tune.command import tuning_parser
 
-    parser = argparse.ArgumentParser(
-        prog="hyperparams.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    market_arguments(parser)
-    study_arguments(parser)
+    parser = tuning_parser("hyperparams.py", __doc__)
     parser.add_argument(
         "--sample-days", type=int, metavar="N",
         help="days before the cutoff that a trial sees, 0 for all (study.sample_days)",
@@ -58,14 +49,6 @@ def _tune(given: argparse.Namespace) -> int:
         return {"ml_config": {f"{model}_params": given for model, given in by_model.items()}}
 
     return run_with_progress(search, given, settings, proposed)
-
-
-def failures() -> tuple[type[Exception], ...]:
-    from ml.training.models import TrainingError
-    from ml.training.splits import SplitError
-    from ml.training.trials import TrialLedgerError
-
-    return TrainingError, SplitError, TrialLedgerError
 
 
 if __name__ == "__main__":

@@ -22,25 +22,15 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 after the study, 2 where a person must act first, 130 if stopped; it can be resumed."""
-    from ml.tune.hyperparams import failures
-    from trading.command_line import exit_status
+    from ml.tune.command import tuning_status
 
-    given = _parser().parse_args(argv)
-    return exit_status(
-        lambda: _tune(given),
-        stopped="stopped; the same command goes on with the study",
-        mendable=failures,
-    )
+    return tuning_status(_parser().parse_args(argv), _tune)
 
 
 def _parser() -> argparse.ArgumentParser:
-    from ml.tune.command import market_arguments, study_arguments
+    from ml.tune.command import tuning_parser
 
-    parser = argparse.ArgumentParser(
-        prog="position.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    market_arguments(parser)
-    study_arguments(parser)
+    parser = tuning_parser("position.py", __doc__)
     parser.add_argument(
         "--sample-rows", type=int, metavar="N",
         help="largest number of rows that a trial sees (study.sample_rows)",

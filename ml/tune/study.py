@@ -2,8 +2,8 @@
 
 A study's name ends in a hash of what its objective depends on (data, sample, labels, features,
 gate, costs, folds, space), so trials of another objective never mix. The sampler is seeded by the
-study's seed and the trial's number: a study stopped between trials and resumed makes the trials
-that an uninterrupted one makes.
+study's seed and the trial's place among those that were not stopped: a study that was stopped, or
+killed (`StudyPlan.alone`), and resumed makes the trials that an uninterrupted one makes.
 
 A trial is written to the ledger before Optuna hears its value; a crash between the two leaves a
 row too many, never one too few.
@@ -61,12 +61,14 @@ class Search(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """`storage`: a database URL. `trials`: how many the study shall have in all."""
+    """`storage`: a database URL. `trials`: how many the study shall have in all. `alone`: no other
+    process works on the study, so trials that still run were left by one that was killed."""
 
     storage: str
     trials: int
     seed: int
     pruner: Pruner = "median"
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ def run_study(
             load_if_exists=True, pruner=_pruner(plan.pruner, search.n_folds),
         )  # fmt: skip
         study.set_user_attr("identity", search.identity())
+        if plan.alone:
+            _stop_killed(study)
         if not any(_is_present(each) for each in _trials(study)):
             study.enqueue_trial(search.present(), user_attrs={_PRESENT: True})
         objective = _Objective(search, ledger, study, plan.seed)
@@ -163,7 +167,7 @@ class _Objective:
     def __call__(self, trial: Any) -> float:
         from optuna.samplers import TPESampler
 
-        self._study.sampler = TPESampler(seed=_seed(self._seed, trial.number))
+        self._study.sampler = TPESampler(seed=_seed(self._seed, _place(self._study, trial)))
         result: dict[str, Any] = {"state": "stopped"}
         try:
             value = self._value(trial, result)
@@ -218,6 +222,22 @@ def _counts(trial: Any) -> bool:
 def _is_present(trial: Any) -> bool:
     """Today's parameters, tried or waiting to be."""
     return _PRESENT in trial.user_attrs and (_counts(trial) or trial.state.name == "WAITING")
+
+
+def _stop_killed(study: Any) -> None:
+    """Marks trials that still run as stopped: they do not count and are made again."""
+    from optuna.trial import TrialState
+
+    for each in _trials(study):
+        if each.state == TrialState.RUNNING:
+            study._storage.set_trial_user_attr(each._trial_id, _STOPPED, True)
+            study.tell(each.number, state=TrialState.FAIL)
+
+
+def _place(study: Any, trial: Any) -> int:
+    """How many trials came before this one, stopped ones aside."""
+    before = (each for each in _trials(study) if each.number < trial.number)
+    return sum(_STOPPED not in each.user_attrs for each in before)
 
 
 def _seed(seed: int, number: int) -> int:
