@@ -6,6 +6,7 @@ alone and kept. The pool chains the blocks' returns; trades keep the money of th
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +19,7 @@ from backtest.driver import BacktestRun
 from backtest.figures import proof_of_days, proof_of_trades
 from backtest.report import chart_trades, r_multiples
 from backtest.run_costs import net_of, run_costs, trade_costs
-from backtest.statistics import TrialSharpes, bootstrap, cost_share, max_drawdown
+from backtest.statistics import TrialSharpes, bootstrap, cost_share, max_drawdown, profit_factor
 from market.bars import Float64s, Int64s, utc_text
 from trading.equity import EquityCurve
 from trading.implausible import implausible
@@ -150,10 +151,17 @@ class Pool:
 
     @property
     def costs(self) -> dict[str, float]:
-        """Money that was paid, by kind; `share_of_gross`: spread, commission and swap over what
-        winners earned before them."""
+        """Money that was paid, by kind. Of spread, commission and swap: `share_of_gross`, over what
+        winners earned before them; `r_paid`, the mean per trade in R; `profit_factor_before`,
+        that of the trades without them."""
         found = {name: sum(each.facts["costs"][name] for each in self.blocks) for name in _COSTS}
-        return found | {"share_of_gross": cost_share(self.net, self.paid)}
+        known = np.isfinite(self.r) & (self.r != 0)
+        paid = self.paid[known] * np.abs(self.r[known] / self.net[known])
+        return found | {
+            "share_of_gross": cost_share(self.net, self.paid),
+            "r_paid": float(paid.mean()) if len(paid) else math.nan,
+            "profit_factor_before": profit_factor(self.net + self.paid),
+        }
 
 
 def pooled(blocks: Sequence[TradedBlock]) -> Pool:

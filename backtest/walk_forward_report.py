@@ -213,8 +213,11 @@ def _pool_rows(pool: Mapping[str, Any]) -> Iterable[Row]:
     yield "return %", _text(pool["return"], "{:+.1f}", 100), f"{pool['days']} days"
     yield "max drawdown %", _text(pool["max_drawdown"], "{:.1f}", 100), ""
     yield "score", _text(pool["score"], "{:+.1f}"), pool["score_why_not"]
-    kinds = ", ".join(f"{name} {costs[name]:,.0f}" for name in costs if name != "share_of_gross")
+    kinds = ", ".join(f"{name} {costs[name]:,.0f}"
+                      for name in ("spread", "commission", "swap", "slippage"))  # fmt: skip
     yield "costs, share of gross profit %", _text(costs["share_of_gross"], "{:.1f}", 100), kinds
+    yield "R a trade paid in costs", _text(costs["r_paid"], "{:.3f}"), ""
+    yield "profit factor before costs", _text(costs["profit_factor_before"]), "slippage paid"
     yield "exits that touched stop and target", str(pool["ambiguous_exits"]), "taken as stops"
 
 

@@ -36,7 +36,8 @@ from trading.assemble import known_instrument
 YEAR_MS = 365 * 86_400_000
 _DAY_MS = 86_400_000
 _ONE_MORE_BAR_MS = 15 * 60_000
-_TRAINS, _TRADES = ("ml/train_pipeline.py",), ("backtest/decided_run.py", "backtest/random_twin.py")
+_TRAINS = ("ml/train_pipeline.py",)
+_TRADES = ("backtest/decided_run.py", "backtest/random_twin.py", "backtest/walk_forward.py")
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ def test_costs_of_the_pool_are_those_of_its_blocks() -> None:
     assert pool.costs["slippage"] == 1.0
     # winners earned 5 + 2 and 8 + 2 before costs; three trades paid 2 each
     assert pool.costs["share_of_gross"] == pytest.approx(6 / 17)
+    assert pool.costs["profit_factor_before"] == pytest.approx((7 + 10) / 2)
+    assert pool.costs["r_paid"] == pytest.approx(0.2)  # an R is 10 of money
 
 
 def test_what_lost_everything_still_has_returns() -> None:
