@@ -1,6 +1,7 @@
 """What a leak seems to earn where nothing stops it: audits off, then the backtest on real bars."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,10 @@ from backtest import forecasts
 from backtest.checks.lookahead import FullRun, cut_rows, lookahead
 from backtest.checks.pipeline import Pipeline
 from backtest.driver import BacktestRun
+from backtest.gates import Verdict, verdict
+from backtest.gates.go_live import GoLiveFigures
 from backtest.rules import Rules
+from backtest.statistics import TrialSharpes, profit_factor
 from broker.simulator.settings import PaperSettings
 from market.bars import Bars
 from ml.features.settings import FeatureSettings
@@ -24,9 +28,9 @@ from ml.training.models import EnsembleParams
 from ml.training.settings import LabelSettings, TrainingSettings
 from ml.training.signal import train_signal
 from tests.evaluation.planted_leaks import BTC, GROUPS, Features, honest
+from tests.evaluation.planted_runs import GATE, measured, net_of
 from tests.training.tables import make_task
 from trading.decision.settings import DecisionSettings
-from trading.results import summarise
 
 FEATURES = FeatureSettings(groups=GROUPS)
 # Deep enough to learn bars by heart, as the seeds' own models could.
@@ -44,13 +48,15 @@ PLAIN = EnsembleParams(
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """What the report would say (`alarms`), and what the lookahead check names first."""
+    """What the report would say (`alarms`) of the first window, what the lookahead check names
+    first, and what the gate says of every window (`said`)."""
 
     trades_a_day: float
     win_rate: float
     profit_factor: float
     alarms: tuple[str, ...]
     named: str
+    said: Counter[str]
 
     @property
     def too_good(self) -> tuple[str, ...]:
@@ -62,7 +68,8 @@ class Earned:
         by = [*(["alarm"] if self.too_good else []), *([self.named] if self.named else [])]
         return (
             f"{self.trades_a_day:5.2f} a day, won {self.win_rate:6.1%}, "
-            f"PF {self.profit_factor:7.2f}, caught by {' and '.join(by) or 'nothing'}"
+            f"PF {self.profit_factor:7.2f}, caught by {' and '.join(by) or 'nothing'}; "
+            f"windows: {', '.join(f'{many} {what}' for what, many in self.said.most_common())}"
         )
 
 
@@ -89,21 +96,46 @@ def leaking_run(
         yield pipeline, pipeline.run(bars, from_ms=from_ms, to_ms=to_ms)
 
 
-def earned(bars: Bars, folder: Path, *, from_ms: int, to_ms: int, **words: Any) -> Earned:
-    """What a `leaking_run` comes to, and what the lookahead check names first."""
-    with leaking_run(bars, folder, from_ms=from_ms, to_ms=to_ms, **words) as (pipeline, run):
-        lines = tuple(run.lines())
-        summary = summarise(
-            lines, run.deals, run.bars.bars, run.terms, strategy_id=7719,
-            initial_balance=run.initial_balance, final_equity=run.final_equity, data_sha256="",
-        )  # fmt: skip
-        full = FullRun(bars, run.bars.first, run.bars.forecasts, lines)
+def earned(
+    bars: Bars, folder: Path, *, cutoff_ms: int, windows: Sequence[tuple[int, int]],
+    features: Features = honest, params: EnsembleParams = PLAIN,
+    final_split: Callable[..., Any] | None = None, tp: float = 1.0,
+) -> Earned:  # fmt: skip
+    """Trains before `cutoff_ms` and decides each window [from, to) at confidence 0.65 and gap
+    0.08, every time on a fresh account."""
+    paths = ModelPaths().in_folder(folder)
+    task = make_task(
+        bars, features=FEATURES, params=params, cutoff_ms=cutoff_ms,
+        labels=LabelSettings(atr_tp_mult=tp),
+        training=TrainingSettings(n_splits=1, calibration_days=60),
+    )  # fmt: skip
+    with _unwatched(features, final_split):
+        train_signal(task, paths)
+        models = load_models(paths, FEATURES)
+        rules = Rules(BTC, _decision(tp), PaperSettings(), 7719)
+        pipeline = Pipeline(models.signal, GROUPS, rules)
+        runs = [pipeline.run(bars, from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in windows]
+        lines = tuple(runs[0].lines())
+        full = FullRun(bars, runs[0].bars.first, runs[0].bars.forecasts, lines)
         rows = cut_rows(full, count=3, seed=2)
         named = next((each.name for each in lookahead(pipeline, full, rows)), "")
+    return _earned(runs, windows[0], named)
+
+
+def _earned(runs: Sequence[BacktestRun], first: tuple[int, int], named: str) -> Earned:
+    figures = [measured(run, TrialSharpes.of([], count=1)) for run in runs]
+    net, days = net_of(runs[0]), (first[1] - first[0]) / 86_400_000
     return Earned(
-        len(run.trades) / ((to_ms - from_ms) / 86_400_000), summary["win_rate"] or np.nan,
-        summary["profit_factor"] or np.nan, tuple(summary["alarms"]), named,
+        len(net) / days, float((net > 0).mean()) if len(net) else np.nan, profit_factor(net),
+        figures[0].alarms, named, Counter(_said(each) for each in figures),
     )  # fmt: skip
+
+
+def _said(figures: GoLiveFigures) -> str:
+    """The verdict; too few trades are told apart from what is too good."""
+    found = verdict(figures, GATE)
+    few_alone = all("fewer than" in each for each in figures.alarms)
+    return "too few trades" if found is Verdict.ALARM and few_alone else found.value
 
 
 def _decision(tp: float) -> DecisionSettings:
