@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backtest.evidence import evidence_path, read_evidence
 from backtest.statistics import bootstrap, profit_factor, wilson
 from market.bars import Float64s
 from retrain.phase import Run
@@ -30,11 +31,23 @@ def comparison(run: Run, records: Mapping[str, PhaseRecord]) -> Row | None:
         "to_ms": told["to_ms"],
         "weeks": told["weeks"],
         "why_no_champion": told.get("champion_why_not", ""),
+        "trials": _trials(run, told["candidate"]),
         "rows": [
             {"name": name} | {who: both[who].get(name, "–") for who in WHO}
             for name in both["candidate"]
         ],
     }
+
+
+def _trials(run: Run, told: Mapping[str, Any]) -> str:
+    """How often was tried so far, and what that leaves of the Sharpe ratio; empty without
+    evidence."""
+    evidence = read_evidence(evidence_path(run.candidate, run.symbol)) if told["evidence"] else None
+    if evidence is None:
+        return ""
+    of = evidence.figures
+    deflated = _number(of.deflated_sharpe, "{:.2f}")
+    return f"{of.trials:,} trials are in the ledger; deflated Sharpe ratio with them {deflated}"
 
 
 def _figures(run: Run, who: str, told: Mapping[str, Any] | None) -> dict[str, str]:

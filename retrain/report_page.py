@@ -61,6 +61,8 @@ def _comparison(told: Mapping[str, Any] | None) -> str:
     said = f"Bars that neither has learned from: {span}. In brackets: 95 %."
     if told["why_no_champion"]:
         said += f" The champion was not compared: {told['why_no_champion']}."
+    if told["trials"]:
+        said += f" Candidate: {told['trials']}."
     rows = [(each["name"], each["champion"], each["candidate"]) for each in told["rows"]]
     return f"{said}\n\n{_table(('figure', 'champion', 'candidate'), rows)}"
 

@@ -100,7 +100,7 @@ def judged(score: float) -> dict[str, Any]:
     """What phase evaluate tells of one of the two."""
     return {
         "trades": 3, "win_rate": 2 / 3, "profit_factor": 4.0, "net_profit": 15.0,
-        "max_drawdown_pct": 3.5, "sharpe": 1.2, "alarms": [], "band": None,
+        "max_drawdown_pct": 3.5, "sharpe": 1.2, "alarms": [], "band": None, "evidence": None,
         "score": {"value": score, "why_not": ""},
     }  # fmt: skip
 

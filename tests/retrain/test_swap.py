@@ -22,11 +22,11 @@ from ml.hub.install import loads
 from ml.predictors.settings import ModelPaths
 from retrain import challenging, daemons, swapping
 from retrain.errors import PhaseFailed
-from retrain.install import serving_graphs
+from retrain.install import serving_graphs, stage
 from retrain.phase import Run
 from retrain.swapping import swap
 from tests.hub.models import make_models
-from tests.retrain.projects import DAY_MS, REFUSED, RESULTS, judged, make_run, shown, tree
+from tests.retrain.projects import BEGAN_MS, DAY_MS, REFUSED, RESULTS, judged, make_run, shown, tree
 from trading.journal import Journal
 from trading.model_source import ANSWER, REQUEST, SwapRequest
 from trading.state_folder import StateFolder
@@ -76,6 +76,22 @@ def test_candidate_that_passed_serves_with_cards_and_evidence(run: Run) -> None:
     assert installed is not None
     assert installed.tag == "v20261120"
     loads(ModelPaths(), FeatureSettings())(models)
+
+
+def test_installed_models_can_be_asked_for_by_a_daemon(run: Run) -> None:
+    """It finds them by the name in the request, and serves the same folder again."""
+    kept = swap(run).figures["kept"]
+    folder = ModelFolder(run.root / "models")
+    now = tree(folder.path)
+    with folder.locked():
+        folder.serve(folder.kept(kept))
+    assert tree(folder.path) == now
+
+
+def test_models_that_a_killed_swap_has_kept_are_not_kept_twice(run: Run) -> None:
+    kept = stage(run, run.candidate, tag="v20261120", made_ms=BEGAN_MS)
+    assert stage(run, run.candidate, tag="v20261120", made_ms=BEGAN_MS) == kept
+    assert [each.name for each in kept.parent.iterdir()] == [kept.name]
 
 
 def test_gate_that_says_no_leaves_the_folder_byte_for_byte(project: Path) -> None:
