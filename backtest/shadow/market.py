@@ -77,13 +77,15 @@ class LiveMarket:
 
     def at(self, close_ms: int, now_ms: int) -> Seen:
         """What is known now of the close at `close_ms`. Raises `BrokerError`."""
-        bars, sessions = self._bars(now_ms), self.instrument.sessions
+        sessions = self.instrument.sessions
+        is_open = sessions.is_open(close_ms)
+        # the quote first: bars that are read after a later quote are final at the trade server, too
+        quote = self._quote(now_ms) if is_open else None
+        bars = self._bars(now_ms)
         if len(bars) == 0:
             raise BrokerUnavailable(f"{self.instrument.symbol}: the bridge has no M15 bars yet")
         has_bar = bars.close_ms[-1] >= close_ms or not sessions.is_open(close_ms - M15.ms)
-        is_open = sessions.is_open(close_ms)
-        quote = self._quote(now_ms) if has_bar and is_open else None
-        begun = quote is not None and close_ms <= quote.time_msc < close_ms + M15.ms
+        begun = has_bar and quote is not None and close_ms <= quote.time_msc < close_ms + M15.ms
         return Seen(bars, bool(has_bar), is_open, quote if begun else None)
 
     def _bars(self, now_ms: int) -> Bars:

@@ -3,6 +3,7 @@
 What it holds lies in its file, written before anybody is told; a killed process goes on from there.
 """
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from backtest.shadow.market import M15, LiveMarket, Seen, with_first_quote
 from broker.contract.messages import OrderRequest, TradeResult
 from broker.native import NativeBroker
 from broker.simulator.native import NativeTerminal
+from broker.simulator.persistence import SnapshotError
 from broker.simulator.settings import PaperSettings
 from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars
@@ -18,6 +20,7 @@ from market.server_clock import ServerClock
 from market.timeframe import Timeframe
 from ml.hub.store import write_whole
 from mt5api.keys import IntentKeys
+from trading.errors import DaemonError
 
 _TERMINAL = "terminal.sqlite"
 _KEYS = "keys.sqlite"
@@ -28,8 +31,9 @@ class _GrowingTerminal(SimulatedTerminal):
     """The same account on a longer market is the same terminal."""
 
     def fingerprint(self) -> str:
-        terms = (sorted(self.instruments), self.account_terms, self.server_clock.zone)
-        return f"growing {terms!r}"
+        terms = (sorted(self.instruments), self.account_terms, self._seed, self._slippage_points,
+                 self.server_clock.zone)  # fmt: skip
+        return hashlib.sha256(repr(terms).encode()).hexdigest()
 
 
 class _CurrentFace:
@@ -144,8 +148,12 @@ class ShadowVenue:
             start_ms=self.begins(int(closed.close_ms[-1])), seed=paper.seed,
             slippage_points=paper.slippage_points, server_zone=paper.server_timezone,
         )  # fmt: skip
-        if (self._folder / _TERMINAL).exists():
-            terminal.restore(self._folder / _TERMINAL)
+        file = self._folder / _TERMINAL
+        if file.exists():
+            try:
+                terminal.restore(file)
+            except SnapshotError as error:
+                raise DaemonError(f"{error}; put `paper` of config.json back") from error
         self._face.native = NativeTerminal(terminal)
         self.broker.closed = closed
         return terminal

@@ -29,7 +29,7 @@ from tests.broker.paper_bridge import httpapi_app, running
 from tests.trading.doubles import Recorder
 from tests.trading.paper_runs import BTC, Case
 from trading.clock import PaperClock, StopFlag
-from trading.journal import Journal
+from trading.journal import Journal, wall_ms
 from trading.state_folder import StateFolder
 
 ZONES = {"native": "UTC", "mt5-httpapi": "Europe/Athens"}
@@ -39,10 +39,11 @@ ZONES = {"native": "UTC", "mt5-httpapi": "Europe/Athens"}
 class Stand:
     """`asked`: (method, path) of every request to the bridge, waits for its clock left out. `deals`
     of the virtual account, after the last run. `late_ms`: the host's clock behind the market's.
-    `away`: so many requests more get no answer."""
+    `away`: so many requests more get no answer. `terminal`: None where the bridge is another
+    process's, and the host's clock its own."""
 
     case: Case
-    terminal: SimulatedTerminal
+    terminal: SimulatedTerminal | None
     url: str
     dialect: str
     folder: Path
@@ -84,7 +85,7 @@ class Stand:
             shadow = Shadow(
                 self.subject(**changes), folder, ReadOnlyBridge(client), live, stop,
                 reporter=recorder, bars=bars, over=over,
-                observed_ms=lambda: self.terminal.now_ms + self.late_ms,
+                observed_ms=self._observed_ms,
             )  # fmt: skip
             shadow.run()
             self.deals = [deal for deal in shadow.venue.terminal.deals() if deal.symbol]
@@ -93,6 +94,9 @@ class Stand:
             folder.__exit__(None, None, None)
             client.close()
         return recorder
+
+    def _observed_ms(self) -> int:
+        return wall_ms() if self.terminal is None else self.terminal.now_ms + self.late_ms
 
 
 class Killed(BaseException):

@@ -11,6 +11,7 @@ from backtest.shadow.clock import ShadowClock
 from backtest.shadow.market import LiveMarket
 from backtest.shadow.venue import ShadowVenue
 from backtest.venue import symbol_spec
+from broker.client.read_only import ReadOnlyBridge
 from broker.contract.constants import Filling, OrderType
 from broker.contract.errors import BrokerUnavailable
 from broker.contract.messages import OrderRequest, SymbolSpec, Tick
@@ -84,6 +85,7 @@ class Set:
     """A scripted bridge, the venue on it and its clock, started."""
 
     script: Script
+    market: LiveMarket
     venue: ShadowVenue
     clock: ShadowClock
 
@@ -103,7 +105,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[Script], Set]]:
         made.append(venue)
         clock = ShadowClock(script, market, venue, StopFlag(), allowed_ms=ALLOWED_MS)
         clock.start()
-        return Set(script, venue, clock)
+        return Set(script, market, venue, clock)
 
     yield begin
     for each in (*made, *stores):
@@ -165,10 +167,26 @@ def test_account_goes_on_where_its_file_stops(start: Callable[[Script], Set]) ->
     assert again.venue.begins(again.script.now) == FRIDAY_MS
 
 
+def test_another_virtual_account_in_the_folder_is_refused(
+    start: Callable[[Script], Set], tmp_path: Path
+) -> None:
+    script = Script(trading_bars(opens_on_sunday_at=1.0), FRIDAY_MS)
+    market = start(script).market
+    other = ShadowVenue(tmp_path / "terminal", market, PaperSettings(balance=500.0))
+    with pytest.raises(DaemonError, match=r"another account.*put `paper` of config.json back"):
+        other.at_close(market.at(FRIDAY_MS, FRIDAY_MS), FRIDAY_MS)
+    other.close()
+
+
 def test_quotes_of_another_time_zone_are_an_error(start: Callable[[Script], Set]) -> None:
     script = Script(trading_bars(opens_on_sunday_at=1.0), FRIDAY_MS, offset_ms=3_600_000)
     with pytest.raises(BrokerUnavailable, match=r"quotes are \+1 h off our clock"):
         start(script)
+
+
+def test_bridge_of_a_shadow_has_no_function_for_orders() -> None:
+    known = {name for name in dir(ReadOnlyBridge) if not name.startswith("_")}
+    assert known == {"health", "symbol", "tick", "rates", "close"}
 
 
 def test_symbol_that_is_counted_otherwise_is_refused(tmp_path: Path) -> None:
