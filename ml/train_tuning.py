@@ -16,17 +16,23 @@ Tuner = Callable[
 ]
 
 
-def tuned(inputs: TrainInputs, kind: str, progress: Progress, said: Said) -> TrainInputs:
+def tuned(
+    inputs: TrainInputs, kind: str, progress: Progress, said: Said, *, alone: bool = False
+) -> TrainInputs:
     """The inputs with the best parameters found for this model, where they beat today's by enough.
 
     The trials are walk-forward folds on a sample before the cutoff, each in the trial ledger.
+    `alone`: no other process works on the study in this machine's file.
     """
     if kind not in TUNERS:
         return inputs
     settings = inputs.settings
     study = settings.ml.study
-    url = os.environ.get(STORAGE_VARIABLE) or sqlite_url(study.storage_path)
-    plan = StudyPlan(url, inputs.options.trials, settings.ml.training.seed)
+    shared = os.environ.get(STORAGE_VARIABLE)
+    plan = StudyPlan(
+        shared or sqlite_url(study.storage_path), inputs.options.trials, settings.ml.training.seed,
+        alone=alone and not shared,
+    )  # fmt: skip
     made, outcome = TUNERS[kind](
         inputs, plan, TrialLedger(study.ledger_path),
         lambda so_far: progress(f"tuning, {so_far.trials} trials", so_far.trials, plan.trials),

@@ -18,8 +18,10 @@ def tune(run: Run) -> PhaseResult:
         return PhaseResult(words=("weekly.trials is 0",), state="skipped")
     inputs, words = inputs_of(run, trials=trials), list[str]()
     before = inputs.params.by_name
-    found = tuned(inputs, "signal", lambda step, done, total: run.say(f"signal: {step}"),
-                  words.append)  # fmt: skip
+    found = tuned(
+        inputs, "signal", lambda step, done, total: run.say(f"signal: {step}"), words.append,
+        alone=True,  # the pipeline's lock is held
+    )  # fmt: skip
     params = found.params.by_name
     figures = {"params": params, "study": found.tuning["signal"], "changed": params != before}
     return PhaseResult(figures, tuple(words))

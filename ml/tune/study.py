@@ -216,7 +216,13 @@ def _trials(study: Any) -> list[Any]:
 
 
 def _counts(trial: Any) -> bool:
-    return bool(trial.state.is_finished()) and _STOPPED not in trial.user_attrs
+    return bool(trial.state.is_finished()) and not _was_stopped(trial)
+
+
+def _was_stopped(trial: Any) -> bool:
+    """By a person, or killed: a trial that failed by itself says why."""
+    has_failed = trial.state.name == "FAIL"
+    return _STOPPED in trial.user_attrs or (has_failed and _WHY not in trial.user_attrs)
 
 
 def _is_present(trial: Any) -> bool:
@@ -225,19 +231,18 @@ def _is_present(trial: Any) -> bool:
 
 
 def _stop_killed(study: Any) -> None:
-    """Marks trials that still run as stopped: they do not count and are made again."""
+    """Ends trials that still run: they do not count and are made again."""
     from optuna.trial import TrialState
 
     for each in _trials(study):
         if each.state == TrialState.RUNNING:
-            study._storage.set_trial_user_attr(each._trial_id, _STOPPED, True)
             study.tell(each.number, state=TrialState.FAIL)
 
 
 def _place(study: Any, trial: Any) -> int:
     """How many trials came before this one, stopped ones aside."""
     before = (each for each in _trials(study) if each.number < trial.number)
-    return sum(_STOPPED not in each.user_attrs for each in before)
+    return sum(not _was_stopped(each) for each in before)
 
 
 def _seed(seed: int, number: int) -> int:

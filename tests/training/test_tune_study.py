@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from ml.training.models import TrainingError
@@ -66,6 +67,35 @@ def test_study_stopped_and_resumed_makes_the_trials_of_an_uninterrupted_one(tmp_
         resumed = parts.run(trials)
     assert parts.tried == whole.tried
     assert resumed == uninterrupted
+
+
+def test_study_killed_in_a_trial_makes_the_trials_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole, killed = Bench(tmp_path / "whole"), Bench(tmp_path / "killed")
+    uninterrupted = whole.run(13)
+    for trials in (0, 6):
+        if trials:
+            killed.run(trials, alone=True)
+        with opened(killed.url) as storage:
+            _leave_running(storage, study_name(Hill()))
+    resumed = killed.run(13, alone=True)
+    assert killed.tried == whole.tried
+    assert resumed == uninterrupted
+
+
+def test_running_trial_of_another_process_is_left_alone(bench: Bench) -> None:
+    bench.run(2)
+    with opened(bench.url) as storage:
+        _leave_running(storage, study_name(Hill()))
+        bench.run(3)
+        study = optuna.load_study(study_name=study_name(Hill()), storage=storage)
+        states = [each.state.name for each in study.get_trials()]
+    assert states == ["COMPLETE", "COMPLETE", "RUNNING", "COMPLETE"]
+
+
+def _leave_running(storage: Any, name: str) -> None:
+    """As a killed process leaves a study: one trial was begun and nobody works on it."""
+    optuna.create_study(storage=storage, study_name=name, direction="maximize",
+                        load_if_exists=True).ask()  # fmt: skip
 
 
 def test_study_with_enough_trials_makes_no_more(bench: Bench) -> None:
