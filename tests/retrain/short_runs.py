@@ -1,7 +1,7 @@
 """Whole runs on the generated market, small enough for seconds."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,12 @@ def short_project(root: Path) -> Path:
     return root
 
 
-def short_run(root: Path, *, overrides: Sequence[str] = (), new: bool = False) -> Run:
+def short_run(root: Path, *, skip: tuple[str, ...] = (), new: bool = False) -> Run:
     """The unfinished run of a folder, or one that has just begun."""
-    given = (*SMALL, *own_files(root), *overrides)
+    given = (*SMALL, *own_files(root))
     options = WeeklyOptions(
         profile="quick", data=root / "bars.parquet", models=root / "models", kinds=("signal",),
-        overrides=given,
+        overrides=given, skip=skip,
     )  # fmt: skip
     return open_run(root, options, load_settings(root, overrides=given), _silent, new=new)
 
