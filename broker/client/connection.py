@@ -11,6 +11,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 from tenacity.wait import wait_base
 
+from broker.client.kept_connections import KeptConnections
 from broker.client.settings import BridgeSettings
 from broker.contract.errors import (
     BadAnswer,
@@ -31,7 +32,6 @@ _BACK_OFF = wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.1)
 _REFUSED = frozenset((400, 401, 403, 404, 405, 413, 415))
 _UNAVAILABLE = frozenset((408, 429, 502, 503, 504))
 _NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_KEEP_ALIVE_S = 30.0  # shorter than the server's, so that it never closes a connection in use
 _PAPER_NOW = "X-Paper-Now"
 
 
@@ -47,13 +47,8 @@ class Connection:
         self._url = settings.api_base_url
         self.paper_now_ms: int | None = None
         self._trade_timeout = httpx.Timeout(settings.trade_timeout_s, connect=5.0)
-        self._http = httpx.Client(
-            base_url=settings.api_base_url,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=httpx.Timeout(settings.read_timeout_s, connect=5.0),
-            limits=httpx.Limits(max_connections=4, keepalive_expiry=_KEEP_ALIVE_S),
-            trust_env=False,
-        )
+        self._read_timeout = httpx.Timeout(settings.read_timeout_s, connect=5.0)
+        self._http = KeptConnections(settings.api_base_url, token)
         self._retrying = Retrying(
             retry=retry_if_exception_type(BrokerUnavailable),
             stop=stop_after_attempt(_READ_ATTEMPTS),
@@ -88,10 +83,10 @@ class Connection:
         params: dict[str, Any] | None = None, timeout_s: float | None = None,
     ) -> httpx.Response:  # fmt: skip
         """The answer to one request that changes nothing at the venue, whatever its status."""
-        timeout = httpx.USE_CLIENT_DEFAULT if timeout_s is None else httpx.Timeout(timeout_s)
+        timeout = self._read_timeout if timeout_s is None else httpx.Timeout(timeout_s)
         try:
-            answer = self._http.request(
-                method, path, content=body, params=params, headers=_headers(body), timeout=timeout
+            answer = self._http.ask(
+                method, path, body=body, params=params, headers=_headers(body), timeout=timeout
             )
         except _NEVER_CONNECTED as error:
             raise self._unreachable(error) from error
@@ -112,8 +107,8 @@ class Connection:
         """The answer to one trade request, sent once, whatever its status."""
         headers = _headers(body) | (headers or {})
         try:
-            answer = self._http.request(
-                method, path, content=body, headers=headers, timeout=self._trade_timeout
+            answer = self._http.ask(
+                method, path, body=body, headers=headers, timeout=self._trade_timeout
             )
         except _NEVER_CONNECTED as error:
             raise self._unreachable(error) from error

@@ -1,6 +1,5 @@
 """D1, D2, D3, D6, D8, D9, D10, D42: requests whose answer is lost, late, unreadable or a lie."""
 
-import httpx
 import pytest
 
 from broker.contract.errors import OutcomeUnknown
@@ -214,5 +213,4 @@ def test_d42_trade_requests_wait_longer_than_the_queue_and_reads_do_not(
 ) -> None:
     connection = field().broker.connection
     assert connection._trade_timeout.read == 100.0
-    assert isinstance(connection._http.timeout, httpx.Timeout)
-    assert connection._http.timeout.read == 10.0
+    assert connection._read_timeout.read == 10.0
