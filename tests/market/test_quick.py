@@ -1,6 +1,8 @@
 """Quick records are frozen dataclasses in every respect but the speed of their constructor."""
 
 import copy
+import inspect
+import pickle
 from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
 
 import pytest
@@ -64,3 +66,11 @@ def test_heirs_bases_and_default_factories_are_refused() -> None:
     for record in (dataclass(frozen=True, slots=True)(type("Child", (Plain,), {})), Listed):
         with pytest.raises(TypeError, match="plain fields"):
             quick(record)
+
+
+def test_it_is_pickled() -> None:
+    assert pickle.loads(pickle.dumps(Quick(1, 2.5))) == Quick(1, 2.5)  # noqa: S301
+
+
+def test_its_constructor_shows_its_fields() -> None:
+    assert list(inspect.signature(Quick).parameters) == ["ticket", "price", "comment"]
