@@ -105,7 +105,8 @@ class Book:
         comment: str, filling: Filling, time_ms: int, watch: Watch, order: OrderRow | None = None,
     ) -> OpenPosition:  # fmt: skip
         """Opens a position by a market order, or by a pending order that triggered."""
-        ticket = self.ledger.next_order() if order is None else order.ticket
+        ledger, units = self.ledger, self.units[symbol]
+        ticket = ledger.next_order() if order is None else order.ticket
         position = OpenPosition()
         position.ticket = position.identifier = ticket
         position.time_ms = position.time_update_ms = time_ms
@@ -113,10 +114,10 @@ class Book:
         position.sl, position.tp, position.swap = sl, tp, 0
         position.magic, position.reason = magic, _EXPERT
         position.symbol, position.comment, position.watch = symbol, comment, watch
-        position.margin = self.units[symbol].margin(steps, price)
+        position.margin = units.margin(steps, price)
         if order is None:
             order = OrderRow(
-                ticket, time_ms, time_ms, 0, _market_type(side), _GTC, filling,
+                ticket, time_ms, time_ms, 0, _BUY if side > 0 else _SELL, _GTC, filling,
                 STATE_FILLED, magic, ticket, _EXPERT, steps, 0, price, sl, tp, symbol,
                 comment,
             )  # fmt: skip
@@ -124,10 +125,16 @@ class Book:
             order = order._replace(
                 time_done_ms=time_ms, state=STATE_FILLED, position_id=ticket, steps_current=0
             )
-        self.ledger.orders.append(order)
+        ledger.orders.append(order)
         self.positions[ticket] = position
         self.version += 1
-        self._deal(position, ticket, _IN, steps, price, 0, 0, time_ms)
+        ledger.book(
+            DealRow(
+                ledger.next_deal(), ticket, time_ms, _BOUGHT if side > 0 else _SOLD, _IN, magic,
+                ticket, _EXPERT, steps, price, units.commission(steps), 0, 0, symbol, comment,
+                False,
+            )
+        )  # fmt: skip
         return position
 
     def leave(
@@ -136,22 +143,23 @@ class Book:
         ambiguous: bool = False,
     ) -> DealRow:  # fmt: skip
         """Closes `steps` of a position at a price; swap is realised in proportion (B16, B20)."""
-        units = self.units[position.symbol]
-        ticket = self.ledger.next_order()
-        self.ledger.orders.append(
+        ledger, symbol, side = self.ledger, position.symbol, position.side
+        units, identifier = self.units[symbol], position.identifier
+        ticket = ledger.next_order()
+        ledger.orders.append(
             OrderRow(
-                ticket, time_ms, time_ms, 0, _market_type(-position.side), _GTC, filling,
-                STATE_FILLED, magic, position.identifier, reason, steps, 0, price, 0, 0,
-                position.symbol, comment,
+                ticket, time_ms, time_ms, 0, _SELL if side > 0 else _BUY, _GTC, filling,
+                STATE_FILLED, magic, identifier, reason, steps, 0, price, 0, 0, symbol, comment,
             )
         )  # fmt: skip
-        profit = units.profit(position.side, position.open_ticks, price, steps)
         whole = steps == position.steps
         swap = position.swap if whole else _share(position.swap, steps, position.steps)
-        deal = self._deal(
-            position, ticket, _OUT, steps, price, swap, profit, time_ms,
-            reason=reason, magic=magic, comment=comment, ambiguous=ambiguous,
+        deal = DealRow(
+            ledger.next_deal(), ticket, time_ms, _SOLD if side > 0 else _BOUGHT, _OUT, magic,
+            identifier, reason, steps, price, units.commission(steps), swap,
+            units.profit(side, position.open_ticks, price, steps), symbol, comment, ambiguous,
         )  # fmt: skip
+        ledger.book(deal)
         self.version += 1
         if whole:
             del self.positions[position.ticket]
@@ -194,19 +202,18 @@ class Book:
 
     def _deal(
         self, position: OpenPosition, order: int, entry: DealEntry, steps: int, price: int,
-        swap: int, profit: int, time_ms: int, *, reason: DealReason = _EXPERT,
-        magic: int | None = None, comment: str | None = None, ambiguous: bool = False,
-    ) -> DealRow:  # fmt: skip
+        swap: int, profit: int, time_ms: int, *, magic: int, comment: str,
+        reason: DealReason = _EXPERT,
+    ) -> None:  # fmt: skip
         side = position.side if entry is _IN else -position.side
-        rolled = reason is _ROLLOVER
-        deal = DealRow(
-            self.ledger.next_deal(), order, time_ms, _BOUGHT if side > 0 else _SOLD,
-            entry, position.magic if magic is None else magic, position.identifier, reason, steps,
-            price, 0 if rolled else self.units[position.symbol].commission(steps), swap, profit,
-            position.symbol, position.comment if comment is None else comment, ambiguous,
+        fee = 0 if reason is _ROLLOVER else self.units[position.symbol].commission(steps)
+        self.ledger.book(
+            DealRow(
+                self.ledger.next_deal(), order, time_ms, _BOUGHT if side > 0 else _SOLD, entry,
+                magic, position.identifier, reason, steps, price, fee, swap, profit,
+                position.symbol, comment, False,
+            )
         )  # fmt: skip
-        self.ledger.book(deal)
-        return deal
 
     def _margin_sides(self) -> dict[tuple[str, int], int]:
         sides: dict[tuple[str, int], int] = {}

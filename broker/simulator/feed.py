@@ -9,7 +9,7 @@ and its interior, one atomic step at its close, stamped close − 1 ms. Between 
 """
 
 from bisect import bisect_right
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,12 +17,15 @@ from broker.simulator.inside import Minutes
 from market.bars import Bars, Int64s
 from market.fills import NO_EXIT, STOP, TARGET, first_exit, ticks
 from market.instrument import Instrument
+from market.quick import quick
 
 NEVER = 1 << 62
 _LOOK_AHEAD_ROWS = 64
 
 
-class QuoteTicks(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class QuoteTicks:
     """A quote in ticks. `live`: a bar is running, so the quote can be traded on."""
 
     time_ms: int
@@ -36,7 +39,7 @@ class Feed:
 
     __slots__ = (
         "_opened", "_opened_at_ms", "_quote", "_quote_at_ms", "arrays", "bars", "close", "high",
-        "low", "minutes", "open", "open_ms", "spread", "step_ms",
+        "low", "minutes", "open", "open_ms", "spread", "spread_before", "step_ms",
     )  # fmt: skip
 
     def __init__(self, bars: Bars, instrument: Instrument, minutes: Minutes | None = None) -> None:
@@ -50,6 +53,8 @@ class Feed:
         self.open_ms = np.ascontiguousarray(bars.open_ms, dtype=np.int64).data
         self.open, self.high, self.low = open_t.data, high_t.data, low_t.data
         self.close, self.spread = close_t.data, spread_t.data
+        # in force at the first tick of each row
+        self.spread_before = np.concatenate([spread_t[:1], spread_t[:-1]]).data
         # The last answers: several questions are about the same instant.
         self._opened_at_ms = self._quote_at_ms = -1
         self._opened = 0
@@ -78,10 +83,6 @@ class Feed:
     def closed(self, instant_ms: int) -> int:
         """How many bars have closed at or before an instant."""
         return bisect_right(self.open_ms, instant_ms - self.step_ms)
-
-    def spread_before(self, row: int) -> int:
-        """The spread in ticks in force at the first tick of a row."""
-        return self.spread[row - 1 if row else 0]
 
     def ahead(self, instant_ms: int) -> tuple[int, bool]:
         """First row with an event after an instant, and whether its first tick is over."""
@@ -118,7 +119,7 @@ class Feed:
         if instant_ms >= opened_ms + self.step_ms:
             return self.close_quote(row)
         bid = self.open[row]
-        return QuoteTicks(opened_ms, bid, bid + self.spread_before(row), True)
+        return QuoteTicks(opened_ms, bid, bid + self.spread_before[row], True)
 
 
 class Watch:
@@ -150,10 +151,12 @@ class Watch:
 
     def _search(self, to_ms: int) -> None:
         feed, first = self.feed, self._row
-        if first >= len(feed) or feed.open_ms[first] > to_ms:
+        open_ms = feed.open_ms
+        count = len(open_ms)
+        if first >= count or open_ms[first] > to_ms:
             return
-        last = min(len(feed), first + _LOOK_AHEAD_ROWS)
-        if feed.open_ms[last - 1] <= to_ms:
+        last = min(count, first + _LOOK_AHEAD_ROWS)
+        if open_ms[last - 1] <= to_ms:
             last = max(last, feed.opened(to_ms))
         row, fill, kind, at_open, ambiguous = first_exit(
             self.side, self.sl, self.tp, *feed.arrays, first, last, self._past_first
@@ -163,7 +166,7 @@ class Watch:
             return
         self.fill, self.is_stop = int(fill), kind == STOP
         self.at_open, self.ambiguous = bool(at_open), bool(ambiguous)
-        self.instant_ms = feed.open_ms[row] + (0 if at_open else feed.step_ms)
+        self.instant_ms = open_ms[row] + (0 if at_open else feed.step_ms)
         if self.ambiguous and feed.minutes is not None:
             self._ask(feed.minutes, row)
 

@@ -8,6 +8,7 @@ and `last_error()` says why. Whoever speaks to the package can be handed this ob
 import fnmatch
 import math
 from collections.abc import Callable
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -39,6 +40,7 @@ _VERSION = (500, BUILD, "01 Aug 2026")
 _Instant = datetime | int | float
 Answer = TypeVar("Answer")
 Row = TypeVar("Row", DealRow, OrderRow)
+_REQUEST_FIELDS = frozenset(each.name for each in fields(TradeRequest))
 _LONGEST_TEXT = 31
 _SLOT_MS = 900_000  # clocks change on quarter hours at the finest
 _END_OF_TIME_S = 1 << 40
@@ -276,7 +278,7 @@ class NativeTerminal(LegacyFunctions, Constants):
         ))  # fmt: skip
 
     def _request(self, request: dict[str, Any]) -> TradeRequest | None:
-        unknown = [name for name in request if name not in TradeRequest._fields]
+        unknown = [name for name in request if name not in _REQUEST_FIELDS]
         if unknown or "action" not in request:
             name = unknown[0] if unknown else "action"
             self._fail(self.RES_E_INVALID_PARAMS, f'Invalid "{name}" argument')
@@ -285,16 +287,16 @@ class NativeTerminal(LegacyFunctions, Constants):
         if wrong:
             self._fail(self.RES_E_INVALID_PARAMS, f'Invalid "{wrong[0]}" argument')
             return None
-        fields = dict(request)
-        if fields.get("expiration"):
-            fields["expiration"] = self._clock.to_utc_ms(_seconds(fields["expiration"]))
-        return TradeRequest(**fields)
+        given = dict(request)
+        if given.get("expiration"):
+            given["expiration"] = self._clock.to_utc_ms(_seconds(given["expiration"]))
+        return TradeRequest(**given)
 
     def _echo(self, asked: TradeRequest) -> TradeRequestTuple:
-        fields = asked._asdict()
+        echoed = asdict(asked)
         if asked.expiration:
-            fields["expiration"] = self._clock.to_server_s(asked.expiration)
-        return TradeRequestTuple(**fields)
+            echoed["expiration"] = self._clock.to_server_s(asked.expiration)
+        return TradeRequestTuple(**echoed)
 
     def _added_margin(self, asked: TradeRequest, bid: float, ask: float) -> float:
         if (

@@ -117,7 +117,7 @@ class NativeRates:
         times = self._server_s[symbol][rows.start : rows.stop]
         records["time"], records["time_msc"], records["flags"] = times, times * 1000, _BID_ASK
         records["bid"] = feed.bars.open[rows.start : rows.stop]
-        records["ask"] = [units.price(feed.open[r] + feed.spread_before(r)) for r in rows]
+        records["ask"] = [units.price(feed.open[r] + feed.spread_before[r]) for r in rows]
         return records
 
     def _require(self, count: int) -> None:

@@ -1,5 +1,6 @@
 """What the terminal's ledger holds, in whole numbers: ticks, volume steps, minor units, UTC ms."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from broker.contract.constants import (
@@ -11,6 +12,7 @@ from broker.contract.constants import (
     TypeTime,
 )
 from broker.simulator.feed import Watch
+from market.quick import quick
 
 # ORDER_STATE_* of the package
 STATE_PLACED, STATE_CANCELED, STATE_FILLED, STATE_REJECTED, STATE_EXPIRED = 1, 2, 4, 5, 6
@@ -60,7 +62,9 @@ class OrderRow(NamedTuple):
     comment: str
 
 
-class TradeRequest(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class TradeRequest:
     """`order_send`'s request with the package's field names; `expiration` in epoch ms UTC."""
 
     action: int

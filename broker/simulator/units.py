@@ -34,11 +34,22 @@ class Factor:
 
     def of(self, amount: int) -> int:
         denominator = self.denominator
-        quotient, rest = divmod(amount * self.numerator, denominator)
         # `round_ratio`, without the call: this runs several times a trade
-        if 2 * rest > denominator or (2 * rest == denominator and quotient & 1):
-            return quotient + 1
-        return quotient
+        quotient, rest = divmod(2 * amount * self.numerator + denominator, 2 * denominator)
+        return quotient if rest or not quotient & 1 else quotient - 1
+
+
+class _Products(dict[int, int]):
+    """A factor's products by amount: the same volumes come again and again."""
+
+    __slots__ = ("_factor",)
+
+    def __init__(self, factor: Factor) -> None:
+        self._factor = factor
+
+    def __missing__(self, amount: int) -> int:
+        product = self[amount] = self._factor.of(amount)
+        return product
 
 
 class SymbolUnits:
@@ -60,12 +71,14 @@ class SymbolUnits:
         self._volume_step = instrument.volume_step
         self.price_format = f".{instrument.digits}f"
         self._points_per_tick = float(exact(instrument.tick_size) / exact(instrument.point))
-        self.least_stop_ticks = self.points_in_ticks(instrument.stops_level_points)
+        # a stop lies at least a tick away
+        self.least_stop_ticks = max(1.0, self.points_in_ticks(instrument.stops_level_points))
         step_minor = exact(instrument.volume_step) * 10**currency_digits
         self._value = Factor(exact(instrument.tick_value) * step_minor)
         self.value_per_tick = self._value.numerator / self._value.denominator
         # of one side, by steps: minor units, zero or negative (B17)
-        self.commission = Factor(-exact(instrument.commission_per_lot) * step_minor).of
+        fee = Factor(-exact(instrument.commission_per_lot) * step_minor)
+        self.commission = _Products(fee).__getitem__
         self._set_margin(leverage, step_minor)
         self._swap_by_price, long, short = _swap_factors(instrument, step_minor)
         self._swap_long, self._swap_short = Factor(long), Factor(short)

@@ -87,8 +87,7 @@ Check = Callable[[Attempt], int]
 def first_failure(attempt: Attempt, checks: tuple[Check, ...]) -> int:
     """The retcode of the first check that fails, else 0."""
     for check in checks:
-        code = check(attempt)
-        if code:
+        if code := check(attempt):
             return code
     return OK
 
@@ -216,24 +215,23 @@ def pending_price(attempt: Attempt) -> int:
     market = quote.ask if attempt.side > 0 else quote.bid
     toward = -attempt.side if attempt.type in _LIMITS else attempt.side
     distance = toward * (attempt.price_ticks - market)
-    return INVALID_PRICE if distance <= 0 or distance < units.least_stop_ticks else OK
+    return INVALID_PRICE if distance < units.least_stop_ticks else OK
 
 
 def stops(attempt: Attempt) -> int:
     """B7: levels on the grid, on their side, at least the stops level from the exit price."""
     request, units = attempt.request, attempt.units
     attempt.sl_ticks = attempt.tp_ticks = 0
-    if request.sl == 0 and request.tp == 0:
+    stop, target = request.sl, request.tp
+    if stop == 0 and target == 0:
         return OK
-    if request.sl < 0 or request.tp < 0:
+    if stop < 0 or target < 0:
         return INVALID_STOPS
-    sl, tp = units.grid_ticks(request.sl), units.grid_ticks(request.tp)
+    sl, tp = units.grid_ticks(stop), units.grid_ticks(target)
     if sl is None or tp is None:
         return INVALID_STOPS
     side, base, least = attempt.side, _exit_base(attempt), units.least_stop_ticks
-    if sl and (side * (base - sl) <= 0 or side * (base - sl) < least):
-        return INVALID_STOPS
-    if tp and (side * (tp - base) <= 0 or side * (tp - base) < least):
+    if (sl and side * (base - sl) < least) or (tp and side * (tp - base) < least):
         return INVALID_STOPS
     attempt.sl_ticks, attempt.tp_ticks = sl, tp
     return OK

@@ -196,7 +196,7 @@ def test_order_check_says_zero_and_sends_nothing():
     terminal = _quiet()
     request = TradeRequest(TradeAction.DEAL, "BTCUSD", 1.0, type_filling=Filling.IOC)
     assert terminal.order_check(request).retcode == 0
-    assert terminal.order_check(request._replace(volume=0.001)).retcode == 10014
+    assert terminal.order_check(replace(request, volume=0.001)).retcode == 10014
     assert len(terminal.ledger.deals) == 1
 
 
@@ -220,7 +220,7 @@ def test_pending_order_is_changed_removed_and_limited():
     assert place(terminal, OrderType.BUY_LIMIT, 91.0).retcode == 10033
     change = TradeRequest(TradeAction.MODIFY, order=ticket, price=90.0)
     assert terminal.order_send(change).retcode == 10025
-    assert terminal.order_send(change._replace(price=95.0, sl=94.0)).retcode == 10009
+    assert terminal.order_send(replace(change, price=95.0, sl=94.0)).retcode == 10009
     assert terminal.working_orders()[0].price_open == 95.0
     assert terminal.order_send(TradeRequest(TradeAction.REMOVE, order=ticket)).retcode == 10009
     assert terminal.ledger.orders[-1].state == 2
