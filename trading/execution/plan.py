@@ -1,12 +1,14 @@
 """From intents to trade requests: anchors distances on the quote, rounds, names. Pure."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeGuard
 
 from broker.contract.constants import OrderType
 from broker.contract.filling import filling_of
 from broker.contract.marks import comment_of, magic_of
 from broker.contract.messages import OrderRequest, SymbolSpec
+from market.quick import quick
 from market.rounding import ceil_ticks, floor_volume, price_ticks, tick_price
 from trading.decision.records import (
     Add,
@@ -98,15 +100,16 @@ def legs(
     partial close that would leave less than the smallest volume closes the position whole.
     """
     planner = _Planner(decision, quote, spec, strategy_id, valid_for_ms, magic_bits)
-    held = {trade.position_id: trade for trade in open_trades}
-    planned = [planner.leg(i, each, held) for i, each in _in_order(decision.intents, held)]
-    return tuple(planned if len(planned) == 1 else _of_what_stays(planned))
+    held = {trade.position_id: trade for trade in open_trades} if open_trades else {}
+    intents = decision.intents
+    if len(intents) == 1:
+        return (planner.leg(0, intents[0], held),)
+    planned = [planner.leg(i, each, held) for i, each in _in_order(intents, held)]
+    return tuple(_of_what_stays(planned))
 
 
 def _in_order(intents: Sequence[Intent], held: dict[int, OpenTrade]) -> list[tuple[int, Intent]]:
     """Whole closes first, the largest loss first; then the rest as decided."""
-    if len(intents) == 1:
-        return [(0, intents[0])]
 
     def place(numbered: tuple[int, Intent]) -> tuple[bool, float, int]:
         number, intent = numbered
@@ -130,7 +133,9 @@ def _is_whole_close(request: TradeRequest | Drop) -> TypeGuard[OrderRequest]:
     return not isinstance(request, Drop) and kind_of(request) is Kind.CLOSE
 
 
-class _Planner(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class _Planner:
     """What all legs of one decision share."""
 
     decision: Decision
@@ -177,27 +182,29 @@ class _Planner(NamedTuple):
         )
         if isinstance(levels, Drop):
             return levels
-        client_id = self._client_id(MODIFY_NAME, number)
-        return LevelsRequest(self.decision.symbol, trade.position_id, *levels, client_id)
+        decision = self.decision
+        client_id = _client_id(
+            self.strategy_id, decision.symbol, decision.bar_open_ms, MODIFY_NAME, number
+        )
+        return LevelsRequest(decision.symbol, trade.position_id, *levels, client_id)
 
     def _order(
         self, number: int, side: Side, volume_lots: float, *, price: float | None = None,
         levels: tuple[float | None, float | None] = (None, None), position: int | None = None,
         name: str = "",
     ) -> OrderRequest:  # fmt: skip
-        quote, spec = self.quote, self.spec
-        client_id = self._client_id(name or _NAMES[side], number)
+        decision, quote, spec, strategy_id = self.decision, self.quote, self.spec, self.strategy_id
+        symbol = decision.symbol
+        client_id = _client_id(
+            strategy_id, symbol, decision.bar_open_ms, name or _NAMES[side], number
+        )
         return OrderRequest(
-            self.decision.symbol, _BUY if side is _LONG else _SELL, volume_lots, client_id,
-            magic_of(self.strategy_id, client_id, self.magic_bits), comment_of(client_id),
+            symbol, _BUY if side is _LONG else _SELL, volume_lots, client_id,
+            magic_of(strategy_id, client_id, self.magic_bits), comment_of(client_id),
             filling_of(spec.filling_mode), price, *levels,
             deviation=max(1, round((quote.ask - quote.bid) / spec.point)), position=position,
             valid_until_msc=quote.time_ms + self.valid_for_ms,
         )  # fmt: skip
-
-    def _client_id(self, name: str, number: int) -> str:
-        decision = self.decision
-        return _client_id(self.strategy_id, decision.symbol, decision.bar_open_ms, name, number)
 
 
 def dropped(legs: Sequence[Leg]) -> list[dict[str, Any]]:
