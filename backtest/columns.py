@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -157,8 +158,11 @@ class RowReader:
         self._extra = None if all(each is None for each in extra) else tuple(map(_data, extra))
         self._missing = forecasts.missing.data
         self._probabilities = tuple(column.data for column in forecasts.probabilities.T)
-        self._models = forecasts.votes.shape[1]
-        self._votes = np.ascontiguousarray(forecasts.votes).reshape(-1).data
+        # The same few sets of votes come again and again: each bar has the number of its own.
+        models = forecasts.votes.shape[1]
+        self._vote_sets = tuple(product((-1, 0, 1), repeat=models))
+        places = 3 ** np.arange(models)[::-1]
+        self._vote_set = ((forecasts.votes.astype(np.int64) + 1) @ places).data
 
     def close_ms(self, i: int) -> int:
         """The close of decided bar i."""
@@ -184,8 +188,7 @@ class RowReader:
         if self._missing[i] >= 0:
             return None
         buy, sell, hold = self._probabilities
-        votes = self._votes[i * self._models : (i + 1) * self._models]
-        return Forecast(buy[i], sell[i], hold[i], tuple(votes))
+        return Forecast(buy[i], sell[i], hold[i], self._vote_sets[self._vote_set[i]])
 
 
 def _data(column: NDArray[Any] | None) -> memoryview | None:

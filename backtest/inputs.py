@@ -59,7 +59,8 @@ class RowInputs:
 
     def at(self, row: int, *, gate_open: bool) -> DecisionInput:
         """The snapshot at the close of a row, as the daemon would have read it."""
-        venue, close_ms = self._venue, self._rows.close_ms(row)
+        venue, market = self._venue, self._rows.market(row)
+        close_ms = market.close_ms
         deals = venue.read_deals()
         quote, account, mine, terms = venue.state()
         guard = None
@@ -74,7 +75,7 @@ class RowInputs:
         if minutes:
             news = news_view(self._rules.news, close_ms, minutes)
         return assemble(
-            self._rows.market(row), forecast,
+            market, forecast,
             "" if forecast else self._bars.forecasts.missing_feature(row),
             quote, account, mine, terms, venue.book,
             day_zone=self._rules.decision.timezone, session_open=self._session_open[row],

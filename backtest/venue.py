@@ -43,8 +43,6 @@ class Venue:
         self.advance = terminal.advance
         self._positions = terminal.book.positions
         self._price, self._lots = terminal.units[symbol].price, terminal.units[symbol].lots
-        self._funds = (0, 0, 0)
-        self._account_now = AccountView(*terminal.funds())
         self._deals_read = 0
 
     @property
@@ -119,15 +117,14 @@ class Venue:
         return tuple(mine), floating
 
     def _account(self, floating: int) -> AccountView:
-        """The account's money; the last record again where nothing moved."""
+        """The account's money, with what its positions float."""
         terminal, book = self.terminal, self.terminal.book
         balance, scale = book.ledger.balance, terminal.scale
+        if not self._positions:
+            money = balance / scale
+            return AccountView(money, money, money)
         equity = balance + floating
-        funds = (balance, equity, equity - book.margin() if self._positions else equity)
-        if funds != self._funds:
-            self._funds = funds
-            self._account_now = AccountView(balance / scale, equity / scale, funds[2] / scale)
-        return self._account_now
+        return AccountView(balance / scale, equity / scale, (equity - book.margin()) / scale)
 
     def send(self, request: TradeRequest, seen: Quote) -> SendResult:
         """Executes a market order or a change of levels at the quote in force; `seen`: the one it
