@@ -146,7 +146,8 @@ def _remove_installed(models: Path, files: Listing, tag: str, shown: Listing) ->
         own = {path.name: _stamp(path) for path in each.iterdir() if path.name != DESCRIPTION}
         is_ours = each.name.rpartition("-")[0] in (tag, "back") or own == shown
         if each.name not in listed and is_ours:
-            shutil.rmtree(each)
+            # Half removed it would be no copy any more; under this name it is cleared next time.
+            shutil.rmtree(each.replace(each.with_name(f".incoming-{each.name}")))
     if installed.is_dir() and not listed and not any(installed.iterdir()):
         installed.rmdir()
 
