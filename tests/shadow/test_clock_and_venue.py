@@ -122,17 +122,20 @@ def buy(venue: ShadowVenue, *, sl: float) -> None:
 def test_week_end_passes_without_a_bar_and_its_gap_fills_at_the_first_quote(
     start: Callable[[Script], Set],
 ) -> None:
-    made = start(Script(trading_bars(opens_on_sunday_at=3_900.0), FRIDAY_MS))
+    bars = trading_bars(opens_on_sunday_at=3_900.0)
+    opens_again_ms = int(bars.open_ms[bars.open_ms > MONDAY_MS + 5 * 86_400_000][0])
+    friday, sunday = (
+        [from_ms + count * BAR_MS for count in range(1, 12)]
+        for from_ms in (FRIDAY_MS, opens_again_ms - 6 * BAR_MS)
+    )
+    made = start(Script(bars, FRIDAY_MS))
     buy(made.venue, sl=3_950.0)
-    for close_ms in range(FRIDAY_MS + BAR_MS, FRIDAY_MS + 3 * 86_400_000, BAR_MS):
-        assert made.clock.wait_until(close_ms) == close_ms
-    assert made.script.waits == list(
-        range(FRIDAY_MS + BAR_MS, FRIDAY_MS + 3 * 86_400_000, BAR_MS)
-    ), "closes of a closed market are not waited for any longer"
+    assert [made.clock.wait_until(close_ms) for close_ms in friday] == friday
+    assert made.script.waits == friday, "closes of a closed market are not waited for any longer"
+    made = start(Script(bars, sunday[0] - BAR_MS))
+    assert [made.clock.wait_until(close_ms) for close_ms in sunday] == sunday
     stopped = made.venue.broker.deals(from_ms=0, to_ms=1 << 52)[-1]
-    sunday = trading_bars(opens_on_sunday_at=0.0).open_ms
-    assert stopped.price == 3_900.0
-    assert stopped.time_msc == sunday[sunday > MONDAY_MS + 5 * 86_400_000][0]
+    assert (stopped.price, stopped.time_msc) == (3_900.0, opens_again_ms)
 
 
 def test_first_quote_that_comes_seconds_late_is_waited_for(start: Callable[[Script], Set]) -> None:
