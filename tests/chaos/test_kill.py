@@ -34,8 +34,8 @@ def check(found: dict[str, Any], kills: int) -> None:
     assert found["losing"]["deals"] > 10
 
 
-def test_20_kills_leave_the_decisions_and_deals_of_an_unbroken_run(tmp_path: Path) -> None:
-    check(killed_runs(tmp_path, 20), 20)
+def test_12_kills_leave_the_decisions_and_deals_of_an_unbroken_run(tmp_path: Path) -> None:
+    check(killed_runs(tmp_path, 12), 12)
 
 
 @pytest.mark.soak

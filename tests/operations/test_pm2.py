@@ -22,7 +22,7 @@ PAPER = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def pm2() -> Iterator[Pm2]:
     with running_pm2() as started:
         yield started
@@ -101,13 +101,6 @@ def test_two_accounts_live_and_die_on_their_own(pm2: Pm2, ecosystem: Path) -> No
     assert two.runs_as() == other, "the other one has not noticed"
     assert pm2.apps()["one"]["pid"] == second
 
-    pm2.run("restart", "one")
-    third = until(lambda: one.runs_as(other_than=second))
-    assert two.runs_as() == other
-    pm2.run("reload", "two")
-    assert until(lambda: two.runs_as(other_than=other))
-    assert one.runs_as() == third
-
     wrong = pm2.apps()["wrong"]
     assert (wrong["pm2_env"]["exit_code"], wrong["pid"]) == (2, 0)
     assert wrong["pm2_env"]["restart_time"] == 0, "a person must act: no restart"
@@ -122,3 +115,18 @@ def test_two_accounts_live_and_die_on_their_own(pm2: Pm2, ecosystem: Path) -> No
         assert state["pm2_env"]["exit_code"] == 10
     errors = (root / "logs" / "one.err.log").read_text()
     assert "Traceback" not in errors
+
+
+@pytest.mark.soak
+def test_restart_and_reload_of_one_leave_the_other_alone(pm2: Pm2, ecosystem: Path) -> None:
+    """Beside `test_two_accounts_live_and_die_on_their_own`, where a killed one is started again."""
+    root = ecosystem.parent
+    one, two = Account(root, "one"), Account(root, "two")
+    pm2.run("start", str(ecosystem))
+    first, other = until(one.runs_as), until(two.runs_as)
+    pm2.run("restart", "one")
+    second = until(lambda: one.runs_as(other_than=first))
+    assert two.runs_as() == other
+    pm2.run("reload", "two")
+    assert until(lambda: two.runs_as(other_than=other))
+    assert one.runs_as() == second

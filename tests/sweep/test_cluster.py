@@ -18,9 +18,9 @@ from backtest.sweep.table import as_dict
 from ml.training.trials import TrialLedger
 
 SHORT = {
-    "position_optimization.exit_threshold": [0.6, 0.7, 0.85],
+    "position_optimization.exit_threshold": [0.6, 0.85],
     "position_optimization.min_bars_held": [1, 4],
-    "prediction.quantile.top_share": [0.2, 0.3, 0.4, 0.5],
+    "prediction.quantile.top_share": [0.2, 0.3, 0.5],
 }
 LONG = {
     "position_optimization.exit_threshold": [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85],

@@ -78,7 +78,7 @@ def test_killed_sweep_goes_on_and_equals_an_unbroken_one(
     place: Place, tmp_path: Path, here: list[str]
 ) -> None:
     """The process gets no chance to clean up."""
-    flags = [*AXES, "--axis", "position_optimization.min_bars_held=1,2,4"]
+    flags = [*AXES, "--axis", "position_optimization.min_bars_held=1,4"]
     command = [sys.executable, str(ROOT / "scripts" / "sweep.py"), *here, *flags]
     began = subprocess.Popen([*command, *out(tmp_path)], stderr=subprocess.DEVNULL)
     ledger = TrialLedger(tmp_path / "l.sqlite")
@@ -89,7 +89,7 @@ def test_killed_sweep_goes_on_and_equals_an_unbroken_one(
     began.wait()
     assert not (tmp_path / "found.json").exists()
     done = ledger.count("sweep")
-    assert done < 19
+    assert done < 13
     assert sweep.main([*here, *flags, *out(tmp_path)]) == 0
     resumed = json.loads((tmp_path / "found.json").read_text())
     fresh = tmp_path / "fresh"

@@ -173,6 +173,7 @@ def test_unknown_outcome_freezes_entries(desk: MakeDesk) -> None:
     assert len(shaken.broker.sent) == 1
 
 
+@pytest.mark.parametrize("desk", ["native"], indirect=True)
 def test_outcome_that_stays_unknown_is_looked_for_at_every_beat_after_eleven_minutes(
     desk: MakeDesk,
 ) -> None:
