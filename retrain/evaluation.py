@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from market.bars import Float64s, Int64s
+from market.bars import Float64s, Int64s, utc_text
 from ml.hub.store import write_whole
 from retrain.history import candidate_settings, given_for
 from retrain.phase import PhaseResult, Run
@@ -70,8 +70,6 @@ def why_not_compared(run: Run) -> str:
     needed = run.settings.gate.retrain.min_weeks
     if weeks >= min(needed, (of.to_ms - of.judge_ms) / WEEK_MS):
         return ""
-    from market.bars import utc_text
-
     return (
         f"it learned until {utc_text(champion_ms)} UTC, {max(weeks, 0):.1f} weeks before the end; "
         f"{needed:g} are needed, which is from {utc_text(audited['comparable_from_ms'])} UTC on"
