@@ -14,7 +14,6 @@ import numpy as np
 from backtest.statistics import binomial_tail, break_even, profit_factor, sharpe_daily
 from backtest.walk_forward import DAY_MS, Pool
 from market.bars import Float64s, Int64s
-from trading.equity import EquityCurve
 from trading.implausible import LEAST_TRADES, implausible
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -77,15 +76,17 @@ def _window(pool: Pool, first: int, last: int, days_a_year: int) -> tuple[float,
     won = float((net > 0).mean()) if len(net) else np.nan
     sharpe = sharpe_daily(daily, days_a_year=days_a_year).annual
     gain = float(np.prod(1 + daily) - 1)
-    drawdown = _drawdown(pool.curve, first * DAY_MS, last * DAY_MS)
+    drawdown = _drawdown(pool, first * DAY_MS, last * DAY_MS)
     return len(net), won, profit_factor(net), sharpe, gain, drawdown
 
 
-def _drawdown(curve: EquityCurve, from_ms: int, to_ms: int) -> float:
-    """As `trading.equity`, with the peak begun at the window's begin."""
-    first, last = np.searchsorted(curve.time_ms, (from_ms, to_ms), side="right")
-    close, worst = curve.close[max(0, first - 1) : last], curve.worst[first:last]
-    peak = np.maximum.accumulate(close)[: len(worst)] if first else np.maximum.accumulate(close)
+def _drawdown(pool: Pool, from_ms: int, to_ms: int) -> float:
+    """As `trading.equity`, with the equity at the window's begin as the first peak."""
+    curve = pool.curve
+    first, last = np.searchsorted(curve.time_ms, (from_ms, to_ms), side="right").tolist()
+    close, worst = curve.close[first:last], curve.worst[first:last]
+    begin = curve.close[first - 1] if first else pool.blocks[0].initial_balance
+    peak = np.maximum.accumulate(np.r_[begin, close[:-1]])[: len(worst)]
     return float(np.maximum(0.0, (peak - worst) / peak).max(initial=0.0))
 
 

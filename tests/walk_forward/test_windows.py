@@ -58,10 +58,10 @@ def test_return_and_drawdown_of_a_window_begin_at_its_own_begin() -> None:
 def test_what_is_lost_in_the_first_bar_of_a_window_is_its_loss() -> None:
     """As the return of its first day, which begins at the close before."""
     made = block(0, [0.0, 0.0, 0.0])
-    falls = np.r_[np.full(4, 1000.0), np.full(8, 900.0)]
+    falls = np.r_[np.full(4, 800.0), np.full(8, 720.0)]
     windows = all_windows(pooled([replace(made, close=falls, worst=falls.copy())]), 2)
-    assert windows.gain == pytest.approx([-0.1, -0.1])
-    assert windows.max_drawdown == pytest.approx([0.1, 0.1])
+    assert windows.gain == pytest.approx([-0.28, -0.1])  # the account began with 1000
+    assert windows.max_drawdown == pytest.approx([0.28, 0.1])
 
 
 def test_sharpe_of_a_window_is_that_of_its_days() -> None:
