@@ -56,11 +56,15 @@ def status_of(given: argparse.Namespace, skip: Sequence[str], root: Path) -> int
     from trading.command_line import exit_status
 
     # A stop by a service manager ends like Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return exit_status(
-        lambda: _run(given, skip, root), stopped="stopped; the same command goes on with this run",
-        mendable=lambda: (RunError,),
-    )  # fmt: skip
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return exit_status(
+            lambda: _run(given, skip, root),
+            stopped="stopped; the same command goes on with this run",
+            mendable=lambda: (RunError,),
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(given: argparse.Namespace, skip: Sequence[str], root: Path) -> int:

@@ -1,5 +1,6 @@
 """`python scripts/weekly_optimize.py`, as a person calls it."""
 
+import signal
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -9,6 +10,8 @@ from types import ModuleType
 import pytest
 
 from retrain import lock
+from retrain.phase import PhaseResult, Run
+from retrain.runs import unfinished
 from retrain.weekly import lock_path
 from tests.retrain.projects import BEGAN_MS, NAME, ROOT, end, make_run, new_run, tree
 
@@ -114,3 +117,19 @@ def test_help_imports_nothing_heavy() -> None:
     assert "--rollback RUN" in done.stdout
     for library in ("onnxruntime", "pandas", "sklearn", "numba"):
         assert f" {library}\n" not in done.stderr, library
+
+
+def test_stop_by_a_service_manager_is_status_130_and_the_run_stays_unfinished(
+    door: ModuleType, project: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def stopped(run: Run) -> PhaseResult:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("retrain.audit.refresh", stopped)
+    assert door.main(given(project), root=project) == 130
+    assert "the same command goes on with this run" in capsys.readouterr().err
+    assert unfinished(project / "state" / "weekly" / "btcusd") is not None
+    assert signal.getsignal(signal.SIGTERM) == before
