@@ -30,14 +30,19 @@ from market.sources.bridge import REREAD_BARS
 from market.store import BarStore
 from market.timeframe import Timeframe
 from ml.features.matrix import feature_matrix
+from ml.features.settings import FeatureSettings
 from ml.hub.release import MANIFEST, next_tag, release_of
 from ml.hub.store import write_whole
 from ml.predictors.compat import read_manifest
+from ml.predictors.model_set import ModelSet
 from trading.decision.settings import DecisionSettings
 from trading.errors import DaemonError
 from trading.journal_reads import JournalReads
+from trading.model import learned_calendar
+from trading.news import ARCHIVE
+from trading.news_settings import NewsSettings
 from trading.outbox import open_read_only
-from trading.outside import NOTHING_OUTSIDE, Outside
+from trading.outside import NOTHING_OUTSIDE, Outside, read_outside
 from trading.state_folder import StateFolder
 
 SCHEMA = 1
@@ -209,6 +214,19 @@ def standing(
         record.days, len(record.open_ms), record.missed_bars, len(record.trades),
         isinstance(stands, Inside), () if isinstance(stands, Inside) else stands.reasons,
         compared, differing, len(revised_ms),
+    )  # fmt: skip
+
+
+def outside_of(
+    models: ModelSet, folder: Path, features: FeatureSettings, news: NewsSettings
+) -> Outside:
+    """What the features of a shadow in `folder` read beside bars: the files of the settings, and
+    its own archive of the calendar feed where it has one. Raises `SourceError`."""
+    archive = folder / ARCHIVE
+    return read_outside(
+        features, instrument(models.signal.metadata.symbol),
+        calendar=archive if archive.exists() else None, learned_calendar=learned_calendar(models),
+        news=news,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from backtest.challenger import (
     Challenger,
     ShadowStanding,
     drop,
+    outside_of,
     place,
     read_challenger,
     shadow_folder,
@@ -25,7 +26,7 @@ from ml.predictors.model_set import load_models
 from retrain.history import candidate_settings
 from retrain.phase import Run
 from retrain.runs import runs_folder
-from trading.outside import NOTHING_OUTSIDE, Outside, read_outside
+from trading.outside import NOTHING_OUTSIDE, Outside
 
 Kind = Literal["none", "waits", "promoted", "dropped"]
 _FILE = "challenger.json"
@@ -115,14 +116,11 @@ def _standing(run: Run, challenger: Challenger) -> ShadowStanding:
 
 
 def _outside(run: Run, challenger: Challenger) -> Outside:
-    features = run.settings.ml.features
-    if features.calendar is None and features.onchain is None:
+    features, news = run.settings.ml.features, run.settings.news
+    if features.calendar is None and features.onchain is None and not news.enabled:
         return NOTHING_OUTSIDE
-    from market.instruments import instrument
-    from trading.model import learned_calendar
-
     models = load_models(run.paths.in_folder(challenger.folder), features)
-    return read_outside(features, instrument(run.symbol), learned_calendar=learned_calendar(models))
+    return outside_of(models, shadow_folder(run.root / "state", challenger), features, news)
 
 
 def _placed(run: Run, challenger: Challenger) -> dict[str, Any]:

@@ -231,16 +231,20 @@ def _headline(
 
 
 def _show_standing(given: argparse.Namespace, settings: "Settings") -> int:
-    from backtest.challenger import read_challenger, shadow_folder, standing
+    from backtest.challenger import outside_of, read_challenger, shadow_folder, standing
     from market.bars import utc_text
+    from trading.model import load_for
 
     challenger = read_challenger(_models_dir(settings), settings.symbol)
     if challenger is None:
         print(f"no challenger of {settings.symbol} in {_models_dir(settings) / 'challenger'}")
         return 1
+    features, folder = settings.ml.features, shadow_folder(given.state, challenger)
+    paths = settings.ml.paths.for_symbol(settings.symbol).in_folder(challenger.folder)
+    models = load_for(paths, features, settings.symbol)
     found = standing(
-        challenger, shadow_folder(given.state, challenger),
-        strategy_id=settings.daemon.strategy_id, groups=tuple(settings.ml.features.groups),
+        challenger, folder, strategy_id=settings.daemon.strategy_id, groups=tuple(features.groups),
+        outside=outside_of(models, folder, features, settings.news),
     )  # fmt: skip
     print(f"challenger {challenger.name}, placed {utc_text(challenger.placed_ms)} UTC")
     print("\n".join(found.lines))
