@@ -231,7 +231,8 @@ def _headline(
 
 
 def _show_standing(given: argparse.Namespace, settings: "Settings") -> int:
-    from backtest.challenger import outside_of, read_challenger, shadow_folder, standing
+    from backtest.challenger import read_challenger, shadow_folder
+    from backtest.shadow_standing import outside_of, standing
     from market.bars import utc_text
     from trading.model import load_for
 

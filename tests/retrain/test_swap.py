@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backtest.challenger import ShadowStanding, read_challenger
+from backtest.challenger import read_challenger
 from backtest.forecast_band import ForecastBand, forecast_band
 from backtest.gate_settings import BandSettings
+from backtest.shadow_standing import ShadowStanding
 from ml.features.settings import FeatureSettings
 from ml.hub.errors import HubError
 from ml.hub.folder import ModelFolder

@@ -14,9 +14,9 @@ from backtest.challenger import (
     place,
     read_challenger,
     shadow_folder,
-    standing,
 )
 from backtest.forecast_band import ForecastBand
+from backtest.shadow_standing import standing
 from ml.predictors.compat import ModelCompatibilityError
 from tests.shadow.stand import Stand, bridge_of, journalled
 from tests.tiny_models import GROUPS, write_models
