@@ -1,6 +1,7 @@
 """B12–B17: profit, equity, margin, stop-out, swap and commission."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -8,7 +9,7 @@ from broker.contract.constants import DealReason, DealType, MarginMode, TradeAct
 from broker.simulator.records import TradeRequest
 from broker.simulator.settings import AccountTerms, PaperSettings
 from broker.simulator.terminal import SimulatedTerminal
-from broker.simulator.units import SymbolUnits, round_ratio
+from broker.simulator.units import Factor, SymbolUnits, round_ratio
 from market.instrument import CalcMode, SwapMode
 from market.instruments import instrument
 from tests.builders import MONDAY_MS, make_bars
@@ -61,6 +62,14 @@ def test_b12_forex_profit_is_contract_size_times_distance():
 )
 def test_b12_each_deal_rounds_half_to_even(numerator, denominator, rounded):
     assert round_ratio(numerator, denominator) == rounded
+
+
+@pytest.mark.parametrize("factor", ["0.5", "-0.5", "0.35", "-3.5", "1", "0", "0.0001", "-2.25"])
+def test_b12_factor_rounds_every_product_as_a_ratio_is_rounded(factor):
+    numerator, denominator = Decimal(factor).as_integer_ratio()
+    of = Factor(Decimal(factor)).of
+    amounts = range(-300, 301)
+    assert [of(n) for n in amounts] == [round_ratio(n * numerator, denominator) for n in amounts]
 
 
 def test_b13_equity_is_balance_profit_and_swap_without_commission():
