@@ -5,7 +5,6 @@ decision, the simulated terminal with its costs, the trial ledger, the statistic
 risk and the largest lot are other than shipped, so that the account's size cuts no trade.
 """
 
-import gc
 import hashlib
 import math
 from collections.abc import Callable, Mapping
@@ -56,7 +55,6 @@ FREE = replace(
     paper=PaperSettings(slippage_points=0),
 )
 GATE = GoLiveSettings()
-_RUNS_KEPT = 20
 _WEEK_MS = 7 * 86_400_000
 _ONE_TRIAL = TrialSharpes.of([], count=1)
 
@@ -169,8 +167,6 @@ def lucky(folder: Path, seed: int, *, many: int = 1000) -> Found:
     for each in range(many):
         run = decide_all(bars, coin(10_000 * seed + each), FREE)
         daily.append(look(ledger, run, data_sha256=data))
-        if each % _RUNS_KEPT == 0:
-            gc.collect()  # a run refers to itself: only the collector lets go of its columns
     returns = np.column_stack(daily)
     best = int(np.argmax(returns.mean(axis=0) / returns.std(axis=0, ddof=1)))
     run = decide_all(bars, coin(10_000 * seed + best), FREE)
