@@ -61,7 +61,8 @@ class TradedBlock:
     Trades in order of closing (n,): `opened_ms`, `closed_ms`, `net` (money after costs), `r`
     (multiples of what the first stop risked), `paid` (spread, commission, swap). Bars (b,):
     `time_ms` of the close, marked-to-market equity at the `close` and at its `worst` inside.
-    `facts`: JSON: initial_balance, costs, ambiguous_exits, rejected, graphs, open_at_end.
+    `facts`: JSON: initial_balance, costs, ambiguous_exits, rejected, graphs, open_at_end,
+    confidence (of the block's forecasts: median, 99th percentile, largest).
     """
 
     block: Block
@@ -114,6 +115,7 @@ def traded_block(block: Block, run: BacktestRun, graphs: Mapping[str, str]) -> T
         "rejected": costs.rejected,
         "graphs": dict(graphs),
         "open_at_end": run.venue.holds,
+        "confidence": _confidence(run.bars.forecasts.confidence),
     }
     return TradedBlock(
         block,
@@ -217,9 +219,18 @@ def block_figures(block: TradedBlock, trials: TrialSharpes) -> dict[str, Any]:
         sharpe=found["sharpe"]["value"], profit_factor=found["profit_factor"]["value"],
         win_rate=found["win_rate"]["value"], trades=found["trades"], whole_window=False,
     )  # fmt: skip
-    return {"cutoff": block.block.name, "to": utc_text(block.block.to_ms), **found} | {
-        "alarms": alarms
-    }
+    return {
+        "cutoff": block.block.name, "to": utc_text(block.block.to_ms), **found, "alarms": alarms,
+        "confidence": block.facts["confidence"],
+    }  # fmt: skip
+
+
+def _confidence(of: Float64s) -> dict[str, float] | None:
+    """None where nothing was forecast."""
+    known = of[np.isfinite(of)]
+    if len(known) == 0:
+        return None
+    return dict(zip(("median", "p99", "most"), np.quantile(known, (0.5, 0.99, 1)), strict=True))
 
 
 def _curve(time_ms: Int64s, close: Float64s, worst: Float64s, initial: float) -> EquityCurve:

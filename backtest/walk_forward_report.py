@@ -184,7 +184,7 @@ def tables(report: WalkReport) -> tuple[Shown, ...]:
 
 _BLOCK_HEAD = (
     "cutoff", "trades", "win % (95 %)", "PF", "PF₅", "R a trade", "Sharpe ± error", "return %",
-    "drawdown %", "costs",
+    "drawdown %", "costs", "confidence, 99 % below", "most",
 )  # fmt: skip
 
 
@@ -195,7 +195,8 @@ def _block_row(block: Mapping[str, Any]) -> Row:
         _text(block["profit_factor"]["value"]), _text(block["profit_factor_p5"]),
         _text(block["r_mean"]["value"], "{:+.3f}"), _with_error(block["sharpe"]),
         _text(block["return"], "{:+.1f}", 100), _text(block["max_drawdown"], "{:.1f}", 100),
-        f"{paid:,.0f}",
+        f"{paid:,.0f}", *(_text((block["confidence"] or {}).get(name), "{:.3f}")
+                          for name in ("p99", "most")),
     )  # fmt: skip
 
 

@@ -36,6 +36,7 @@ def block(
     facts = {
         "initial_balance": balance, "ambiguous_exits": 1, "rejected": 0, "open_at_end": 0,
         "costs": {"spread": 2.0 * len(net), "commission": 0.0, "swap": 0.0, "slippage": 0.5},
+        "confidence": {"median": 0.4, "p99": 0.5, "most": 0.6},
         "graphs": {"signal": f"graph of day {first_day}"},
     }  # fmt: skip
     return TradedBlock(

@@ -98,6 +98,8 @@ def test_models_are_trained_at_each_cutoff_and_trade_what_follows(
     assert len({block["cutoff"] for block in told["blocks"]}) == 2
     assert told["pool"]["trades"] == sum(block["trades"] for block in told["blocks"])
     assert told["pool"]["trials"] == 5
+    for block in told["blocks"]:
+        assert 1 / 3 <= block["confidence"]["median"] <= block["confidence"]["most"] <= 1
     assert told["windows"]["count"] == 10
     assert told["twins"]["trades"] > 0
     assert [gate["passed"] for gate in told["gates"]] == [False, False]  # two weeks prove nothing
