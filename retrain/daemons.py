@@ -9,16 +9,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from broker.contract.constants import AccountTradeMode
 from trading.errors import DaemonError
 from trading.journal_reads import JournalReads
 from trading.model_source import ANSWER, SwapRequest
 from trading.outbox import open_read_only
+from trading.pins import ACCOUNT_TRADE_MODE
 from trading.state_folder import StateFolder
 from trading.swap_command import wait_for_answer
 
 # A paper run that swaps would be another run after its next start; a shadow is no daemon.
 _NOT_ASKED = ("paper-", "shadow-")
 _PATIENCE_S = 150.0
+_WITHOUT_MONEY = (str(AccountTradeMode.DEMO), str(AccountTradeMode.CONTEST))
 
 
 def serving(state: Path, graphs: dict[str, str]) -> list[Path]:
@@ -32,7 +35,14 @@ def serving(state: Path, graphs: dict[str, str]) -> list[Path]:
 
 
 def ask(folder: Path, tag: str, kept: Path, *, patience_s: float = _PATIENCE_S) -> str:
-    """Asks one daemon for the swap; what came of it, in words."""
+    """Asks one daemon for the swap; what came of it, in words. One that trades real money is not
+    asked: it would open nothing without evidence for the new models."""
+    if _trade_mode(folder) not in _WITHOUT_MONEY:
+        return (
+            f"{folder.name}: trades real money and is not asked: it keeps its models until it is "
+            "started again, and opens nothing on the new ones without evidence for them: "
+            f"scripts/evidence.py, then python trading.py --swap-model {tag}"
+        )
     (folder / ANSWER).unlink(missing_ok=True)
     SwapRequest(tag, kept.name).write(folder)
     try:
@@ -42,6 +52,12 @@ def ask(folder: Path, tag: str, kept: Path, *, patience_s: float = _PATIENCE_S) 
     if answer["kind"] == "models_swapped":
         return f"{folder.name}: serves {tag} from its next bar on"
     return f"{folder.name}: keeps its models until it is started again: {answer['why']}"
+
+
+def _trade_mode(folder: Path) -> str | None:
+    """Of the account that the journal belongs to, as the daemon has pinned it; None before that."""
+    with closing(JournalReads(open_read_only(folder / "journal.sqlite"))) as journal:
+        return journal.meta(ACCOUNT_TRADE_MODE)
 
 
 def _served(folder: Path) -> dict[str, str]:

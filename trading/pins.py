@@ -12,7 +12,7 @@ from trading.errors import DaemonError, JournalError
 from trading.health import Pins, describe_account
 from trading.journal import Journal
 
-_ACCOUNT, _TRADE_MODE = "account", "account_trade_mode"
+_ACCOUNT, ACCOUNT_TRADE_MODE = "account", "account_trade_mode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def require_room(account: Account, decision: DecisionSettings) -> None:
 
 def _pin_account(journal: Journal, account: Account, accepted: Accepted, now_ms: int) -> None:
     here = f"{account.login} on {account.server}"
-    known, mode = journal.meta(_ACCOUNT), journal.meta(_TRADE_MODE)
+    known, mode = journal.meta(_ACCOUNT), journal.meta(ACCOUNT_TRADE_MODE)
     if known is None:
         journal.set_meta(initial_balance=repr(account.balance), started_ms=str(now_ms))
     elif (known, mode or str(account.trade_mode)) == (here, str(account.trade_mode)):
@@ -72,7 +72,9 @@ def _pin_account(journal: Journal, account: Account, accepted: Accepted, now_ms:
             "--accept-account"
         )
     mode = str(account.trade_mode)
-    journal.set_meta(**{_ACCOUNT: here, _TRADE_MODE: mode, "account_currency": account.currency})
+    journal.set_meta(
+        **{_ACCOUNT: here, ACCOUNT_TRADE_MODE: mode, "account_currency": account.currency}
+    )
 
 
 def _kind(trade_mode: str | None) -> str:

@@ -18,7 +18,7 @@ from tests.retrain import killed
 from tests.retrain.projects import NAME, ROOT, make_project, make_run, new_run, shown, tree
 
 # `make test` kills before some of the steps, `make soak` before each one.
-STRIDES = [pytest.param(9, id="some"), pytest.param(1, id="every", marks=pytest.mark.soak)]
+STRIDES = [pytest.param(14, id="some"), pytest.param(1, id="every", marks=pytest.mark.soak)]
 
 
 def killed_at_steps(scenario: Callable[[Path], None], project: Path, stride: int) -> list[Path]:

@@ -16,6 +16,7 @@ from backtest.challenger import read_challenger
 from backtest.forecast_band import ForecastBand, forecast_band
 from backtest.gate_settings import BandSettings
 from backtest.shadow_standing import ShadowStanding
+from broker.contract.constants import AccountTradeMode
 from ml.features.settings import FeatureSettings
 from ml.hub.errors import HubError
 from ml.hub.folder import ModelFolder
@@ -289,11 +290,15 @@ def test_what_was_decided_holds_for_a_run_that_goes_on(
 
 
 @contextmanager
-def daemon(folder: Path, graphs: dict[str, str], answer: dict[str, Any] | None) -> Iterator[None]:
+def daemon(
+    folder: Path, graphs: dict[str, str], answer: dict[str, Any] | None,
+    mode: AccountTradeMode = AccountTradeMode.DEMO,
+) -> Iterator[None]:  # fmt: skip
     """A state folder that is held, whose daemon serves these graphs and answers once."""
     with StateFolder(folder) as state:
         journal = Journal(state.journal)
         journal.record("models_served", 1, graphs=graphs)
+        journal.set_meta(account_trade_mode=str(mode))
         journal.close()
         over = threading.Event()
 
@@ -336,9 +341,19 @@ def test_daemon_that_swapped_or_refused_is_told_in_words(tmp_path: Path) -> None
     assert said == "live-b: keeps its models until it is started again: the broker is away"
 
 
+def test_daemon_with_real_money_is_not_asked_and_what_to_do_is_said(tmp_path: Path) -> None:
+    """Without evidence for the new models it would open nothing."""
+    folder = tmp_path / "live-a"
+    with daemon(folder, {}, None, AccountTradeMode.REAL):
+        said = daemons.ask(folder, "v20261120", Path("v20261120-abc"))
+    assert "trades real money and is not asked" in said
+    assert "python trading.py --swap-model v20261120" in said
+    assert not (folder / REQUEST).exists()
+
+
 def test_daemon_that_does_not_answer_fails_nothing_and_keeps_the_request(tmp_path: Path) -> None:
     folder = tmp_path / "live-a"
-    with StateFolder(folder):
+    with daemon(folder, {}, None):
         said = daemons.ask(folder, "v20261120", Path("v20261120-abc"), patience_s=0.0)
         assert "has not answered" in said
         assert SwapRequest.read(folder) == SwapRequest("v20261120", "v20261120-abc")
