@@ -95,15 +95,14 @@ def read_challenger(models_dir: Path, symbol: str) -> Challenger | None:
     link = models_dir / _FOLDER / symbol.lower()
     if not link.is_dir():
         return None
-    folder = link.resolve()
-    file = folder / _FILE
+    file = link / _FILE
     try:
         told: dict[str, Any] = json.loads(file.read_bytes())
         if told["schema"] != SCHEMA:
             raise ValueError(f"schema {SCHEMA} is allowed, {told['schema']} came")
         return Challenger(
-            folder, told["name"], told["symbol"], told["graphs"],
-            DecisionSettings.model_validate(told["decision"]),
+            _kept(link.parent.resolve(), symbol, told["name"]), told["name"], told["symbol"],
+            told["graphs"], DecisionSettings.model_validate(told["decision"]),
             ForecastBand.from_dict(told["band"]), int(told["placed_ms"]),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
@@ -148,9 +147,13 @@ def _name(graphs: Mapping[str, str], decision: DecisionSettings) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def _kept(parent: Path, symbol: str, name: str) -> Path:
+    return parent / f".{symbol.lower()}-{name}"
+
+
 def _show(parent: Path, symbol: str, incoming: Path, name: str) -> None:
     """The folder under its own name, then the link: each in one step."""
-    kept = parent / f".{symbol.lower()}-{name}"
+    kept = _kept(parent, symbol, name)
     if kept.exists():  # a kill came between the two steps
         shutil.rmtree(kept)
     incoming.replace(kept)
@@ -161,7 +164,7 @@ def _show(parent: Path, symbol: str, incoming: Path, name: str) -> None:
 
 def _forget_others(parent: Path, symbol: str, name: str) -> None:
     for each in parent.glob(f".{symbol.lower()}-*"):
-        if each.name != f".{symbol.lower()}-{name}":
+        if each != _kept(parent, symbol, name):
             shutil.rmtree(each)
 
 

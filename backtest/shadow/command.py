@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(given: argparse.Namespace) -> int:
     from backtest.challenger import read_challenger
+    from ml.predictors.compat import ModelError
     from settings import load_settings
     from trading.life import redactor
 
@@ -74,9 +75,21 @@ def _run(given: argparse.Namespace) -> int:
         challenger = read_challenger(_models_dir(settings), settings.symbol)
         if challenger is None:
             _wait_for_one(settings, stops)
-        else:
+            continue
+        try:
             _shadow(given, settings, challenger, stops, redact)
+        except ModelError:
+            if not _is_another(settings, challenger):
+                raise
     return 0
+
+
+def _is_another(settings: "Settings", challenger: "Challenger") -> bool:
+    """Whether this one is not the challenger any more; its files may be gone."""
+    from backtest.challenger import read_challenger
+
+    found = read_challenger(_models_dir(settings), settings.symbol)
+    return found is None or found.name != challenger.name
 
 
 class _Stops:
@@ -121,7 +134,6 @@ def _shadow(
     stops: _Stops, redact: "Redactor",
 ) -> None:  # fmt: skip
     """Decides until it is stopped, or until the challenger is another one."""
-    from backtest.challenger import read_challenger
     from backtest.shadow.run import Shadow
     from broker.client.connect import connect
     from broker.client.read_only import ReadOnlyBridge
@@ -130,8 +142,7 @@ def _shadow(
     from trading.state_folder import StateFolder
 
     def over() -> bool:
-        found = read_challenger(_models_dir(settings), settings.symbol)
-        return challenger is not None and (found is None or found.name != challenger.name)
+        return challenger is not None and _is_another(settings, challenger)
 
     subject = _subject(given, settings, challenger)
     stop = stops.fresh()

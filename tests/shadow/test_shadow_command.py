@@ -16,7 +16,7 @@ from backtest.shadow.command import main
 from tests.shadow.stand import Stand, journalled
 from tests.tiny_models import write_models
 from tests.trading.paper_runs import GATE
-from trading import clock
+from trading import clock, model
 from trading.bot import Bot
 from trading.bridge_process import PROJECT_ROOT
 from trading.decision.settings import DecisionSettings
@@ -56,11 +56,11 @@ def stops_at_first_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bot, "cycle", lambda bot: os.kill(os.getpid(), signal.SIGTERM))
 
 
-def challenger_in(tmp_path: Path, band: ForecastBand) -> Path:
+def challenger_in(tmp_path: Path, band: ForecastBand, rules: DecisionSettings = RULES) -> Path:
     """The state folder of a challenger that is placed now."""
     write_models(tmp_path / "candidate")
     made = place(
-        tmp_path / "candidate", tmp_path / "models", symbol="BTCUSD", decision=RULES, band=band,
+        tmp_path / "candidate", tmp_path / "models", symbol="BTCUSD", decision=rules, band=band,
         now_ms=1_760_000_000_000,
     )  # fmt: skip
     return shadow_folder(tmp_path / "state", made)
@@ -126,3 +126,21 @@ def test_bridge_that_is_away_at_the_start_is_exit_status_3(
     challenger_in(tmp_path, band)
     assert run("--override", "bridge.api_base_url=http://127.0.0.1:9") == 3
     assert "no bridge at http://127.0.0.1:9" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("stops_at_first_cycle")
+def test_challenger_that_is_replaced_while_it_is_loaded_gives_way_to_the_new_one(
+    run: Callable[..., int], tmp_path: Path, band: ForecastBand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    challenger_in(tmp_path, band)
+    real, states = model.load_for, list[Path]()
+
+    def load(*given: Any) -> Any:
+        if not states:
+            other = RULES.model_copy(update={"max_open_positions": 2})
+            states.append(challenger_in(tmp_path, band, other))
+        return real(*given)
+
+    monkeypatch.setattr(model, "load_for", load)
+    assert run() == 0
+    assert "models_served" in events_of(states[0])
