@@ -1,8 +1,7 @@
 """Whole runs on real bars, in processes that are killed: `make soak`."""
 
 import json
-import time
-from collections.abc import Iterator
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from ml.predictors.compat import read_manifest
 from retrain.pipeline import NAMES
 from retrain.snapshot import digest
-from tests.retrain.weekly_runs import outcome, project_folder, run_folder, start, words
+from tests.retrain.weekly_runs import outcome, project_folder, run_folder, status, words
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(5400)]
 
@@ -36,8 +35,7 @@ def data(shared_data: Path) -> Path:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """The project folder of a run that nobody stopped."""
     root = project_folder(tmp_path_factory.mktemp("undisturbed"))
-    status = start(root, words(root, data=data, overrides=_OPEN_GATES)).wait()
-    assert status == 0, (root / "said.txt").read_text(encoding="utf-8")[-2000:]
+    assert status(root, words(root, data=data, overrides=_OPEN_GATES)) == 0, _said(root)
     return root
 
 
@@ -49,14 +47,13 @@ def test_run_killed_in_each_phase_ends_like_one_that_nobody_stopped(
                for each in _phases(whole)}  # fmt: skip
     root = project_folder(tmp_path)
     given = words(root, data=data, overrides=_OPEN_GATES)
-    killed = [name for name in NAMES if _killed_in(name, seconds[name] / 2, root, given)]
-    status = start(root, given).wait()
-    assert status == 0, (root / "said.txt").read_text(encoding="utf-8")[-2000:]
+    for name in NAMES:
+        killed = status(root, given, kill_in=name, after_s=seconds[name] / 2)
+        assert killed == -signal.SIGKILL, _said(root)
+    assert status(root, given) == 0, _said(root)
     assert len(list((root / "state" / "weekly" / "btcusd").glob("*/run.json"))) == 1
     assert outcome(run_folder(root)) == outcome(whole)
     assert _served(root) == _served(undisturbed)
-    # a phase of milliseconds may be over before its kill comes
-    assert {"data_audit", "shap", "tune", "retrain", "sweep", "evaluate"} <= set(killed)
 
 
 def test_worse_candidate_leaves_the_models_folder_byte_for_byte(
@@ -64,7 +61,8 @@ def test_worse_candidate_leaves_the_models_folder_byte_for_byte(
 ) -> None:
     before = digest(undisturbed / "models")
     given = words(undisturbed, data=data, overrides=(*_OPEN_GATES, *_WORSE))
-    assert start(undisturbed, [*given, "--skip", "shap", "--skip", "tune"]).wait() == 0
+    given += ["--skip", "shap", "--skip", "tune"]
+    assert status(undisturbed, given) == 0, _said(undisturbed)
     told = {each["name"]: each["figures"] for each in _phases(run_folder(undisturbed))}
     assert told["evaluate"]["champion"] is not None
     assert not told["score_gate"]["passed"]
@@ -72,34 +70,8 @@ def test_worse_candidate_leaves_the_models_folder_byte_for_byte(
     assert digest(undisturbed / "models") == before
 
 
-def _killed_in(name: str, after_s: float, root: Path, given: list[str]) -> bool:
-    """Starts the run and kills it `after_s` after a phase began; whether it was still in it."""
-    process = start(root, given)
-    try:
-        for phase in _states(root, process):
-            if phase.get(name) == "started":
-                time.sleep(after_s)
-                break
-            if phase.get(name) in ("done", "skipped"):
-                break
-    finally:
-        process.kill()
-        process.wait()
-    return dict(_state(run_folder(root))).get(name) == "started"
-
-
-def _states(root: Path, process: Any) -> Iterator[dict[str, str]]:
-    """The state of each phase, again and again while the process lives."""
-    while process.poll() is None:
-        found = list((root / "state" / "weekly" / "btcusd").glob("*/phases.json"))
-        yield dict(_state(found[0].parent)) if found else {}
-        time.sleep(0.005)
-
-
-def _state(run: Path) -> Iterator[tuple[str, str]]:
-    if (run / "phases.json").exists():
-        for each in _phases(run):
-            yield each["name"], each["state"]
+def _said(root: Path) -> str:
+    return (root / "said.txt").read_text(encoding="utf-8")[-2000:]
 
 
 def _phases(run: Path) -> list[dict[str, Any]]:

@@ -9,11 +9,32 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
+# The door; with a phase named, the process kills itself in it: after so many seconds, or when all
+# its work is done and nothing of that is in the record yet.
 _DOOR = """
-import sys
+import os, signal, sys, threading
+from dataclasses import replace
 from pathlib import Path
+from retrain import pipeline
 from scripts.weekly_optimize import main
-raise SystemExit(main(sys.argv[2:], root=Path(sys.argv[1])))
+
+root, kill_in, after_s, *given = sys.argv[1:]
+whole = pipeline.phases()
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def killed(phase):
+    def run(of):
+        threading.Timer(float(after_s), die).start()
+        phase.run(of)
+        die()
+    return replace(phase, run=run)
+
+pipeline.phases = lambda: tuple(
+    killed(each) if each.name == kill_in else each for each in whole
+)
+raise SystemExit(main(given, root=Path(root)))
 """
 
 
@@ -42,14 +63,14 @@ def words(root: Path, *, data: Path, overrides: Sequence[str] = ()) -> list[str]
     return found
 
 
-def start(root: Path, given: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """The door in a process of its own; what it says goes to `root`/said.txt."""
+def status(root: Path, given: Sequence[str], *, kill_in: str = "", after_s: float = 0) -> int:
+    """Runs the door in a process of its own; what it says goes to `root`/said.txt. -9: killed."""
     environment = {"PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin", "HOME": str(root)}
     with (root / "said.txt").open("ab") as said:
-        return subprocess.Popen(
-            [sys.executable, "-c", _DOOR, str(root), *given],
-            cwd=root, env=environment, stdout=said, stderr=said,
-        )  # fmt: skip
+        return subprocess.run(
+            [sys.executable, "-c", _DOOR, str(root), kill_in, str(after_s), *given],
+            cwd=root, env=environment, stdout=said, stderr=said, check=False,
+        ).returncode  # fmt: skip
 
 
 def run_folder(root: Path) -> Path:
