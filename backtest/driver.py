@@ -14,6 +14,7 @@ import gc
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 
@@ -72,8 +73,9 @@ class BacktestRun:
     def final_equity(self) -> float:
         return self.venue.terminal.equity
 
-    @property
+    @cached_property
     def trades(self) -> tuple[ClosedTrade, ...]:
+        """Folded once, at the first reading: for a run that is over."""
         return closed_trades(self.deals, self.rules.strategy_id, reason_of=self.venue.reason_of)
 
     @property

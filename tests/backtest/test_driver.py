@@ -1,6 +1,8 @@
 """The driver over the simulated terminal: a ledger known by hand, and nothing lost by skipping."""
 
+import gc
 import time
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +23,7 @@ from tests.backtest.markets import (
 from tests.builders import MONDAY_MS, make_bars
 from trading.canonical import parse_decision, parse_input, sha256_lines
 from trading.decision.decide import decide
+from trading.trade_book import closed_trades
 
 BAR = 900_000
 BUY, SELL, WEAK = [0.5, 0.3, 0.2], [0.3, 0.5, 0.2], [0.41, 0.39, 0.2]
@@ -60,6 +63,26 @@ def test_hand_made_market_has_the_ledger_added_up_by_hand() -> None:
         (close[3], long, opened, expert, 0.79, 100_410.0, 0.0),
     ]
     assert run.final_equity == pytest.approx(10_000 + 200 - 202.5 + 0.79 * (100_440 - 100_410))
+
+
+def test_trades_are_folded_once_and_are_those_of_all_deals() -> None:
+    run = run_backtest(hand_made(), rules())
+    assert run.trades is run.trades
+    assert run.trades == closed_trades(run.deals, run.rules.strategy_id)
+    assert [trade.net_profit for trade in run.trades] == [200.0, -202.5]
+
+
+def test_memory_of_a_run_is_free_with_the_run_whatever_was_read_of_it() -> None:
+    run = run_backtest(hand_made(), rules())
+    assert run.trades
+    assert len(run.curve.close) == 6
+    left = [weakref.ref(each) for each in (run, run.venue, run.venue.book, run.venue.terminal)]
+    gc.disable()
+    try:
+        del run
+        assert [each() for each in left] == [None] * len(left)
+    finally:
+        gc.enable()
 
 
 def test_hand_made_market_has_every_reason() -> None:
