@@ -4,6 +4,7 @@
         trained/<key>/        models of one cutoff; trained.json says which are finished
         traded/<key>.npz      one block as one setting traded it
         looked/<key>.json     pools that are in the trial ledger
+        lock                  held by the command that writes
 
 A key is a hash of everything that its content depends on, source code included, so what is kept is
 what would come; another setting or version has other keys. Nothing is removed.

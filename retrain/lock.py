@@ -1,4 +1,4 @@
-"""One run of the weekly pipeline at a time on this machine."""
+"""One run at a time: of the weekly pipeline on this machine, of walk-forward in its folder."""
 
 import fcntl
 import os
@@ -10,8 +10,9 @@ from retrain.errors import ActFirst
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Holds the lock file while inside; it dies with its process. `ActFirst` if another has it."""
+def held(path: Path, what: str = "a weekly run") -> Iterator[None]:
+    """Holds the lock file while inside; it dies with its process. `ActFirst` if another has it:
+    `what` is under way."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="ascii") as lock:
         try:
@@ -19,7 +20,7 @@ def held(path: Path) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise ActFirst(
-                f"{path}: a weekly run is under way (process {lock.read().strip() or 'unknown'}); "
+                f"{path}: {what} is under way (process {lock.read().strip() or 'unknown'}); "
                 "wait for its end, or stop that process"
             ) from None
         lock.truncate(0)

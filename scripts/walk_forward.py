@@ -17,6 +17,7 @@ Exit status: 0 done; 2 a person must act first; 130 stopped.
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,12 +135,14 @@ def _walk(given: argparse.Namespace, options: "WalkOptions") -> int:
 
     from ml.train import progress_bars, progress_line
     from retrain.block_store import BlockStore
+    from retrain.lock import held
     from retrain.walk_forward import WalkForward
 
-    console = Console(highlight=False)
-    with progress_bars(Console(highlight=False, stderr=True)) as bars:
+    console, state = Console(highlight=False), given.state.resolve()
+    lock = nullcontext() if given.dry_run else held(state / "lock", "a walk-forward run")
+    with lock, progress_bars(Console(highlight=False, stderr=True)) as bars:
         walk = WalkForward(
-            options, BlockStore(given.state.resolve()),
+            options, BlockStore(state),
             progress_of=lambda name: progress_line(bars, name), say=console.print,
         )  # fmt: skip
         missing = [block for block in walk.blocks if not walk.kept(block)]

@@ -1,6 +1,7 @@
 """`scripts/walk_forward.py` on the generated market: trained, traded, pooled, stopped, resumed."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from ml.training.refresh import write_bars
 from ml.training.trials import TrialLedger
 from retrain import walk_forward as rounds
 from retrain.block_store import BlockStore, source_sha256
+from retrain.errors import ActFirst
+from retrain.lock import held
 from scripts import walk_forward
 from tests.builders import MONDAY_MS
 from tests.tiny_models import write_models
@@ -187,6 +190,36 @@ def test_dry_run_names_the_blocks_and_makes_none(
     assert walk_forward.main([*place.flags, "--dry-run"]) == 0
     assert capsys.readouterr().out.count("to be made") == 2
     assert place.looks == 0
+
+
+@pytest.mark.parametrize("state", ["state/walk_forward", "own"], ids=["usual folder", "--state"])
+def test_held_lock_is_status_2_and_nothing_is_trained(
+    state: str, place: Place, instant: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [*place.flags, "--state", state]
+    with held(place.folder / state / "lock", "a walk-forward run"):
+        assert walk_forward.main(given) == 2
+        said = capsys.readouterr().err
+        assert f"a walk-forward run is under way (process {os.getpid()})" in said
+        assert walk_forward.main([*given, "--dry-run"]) == 0  # changes nothing
+    assert (instant, place.looks) == ([], 0)
+    assert walk_forward.main(given) == 0
+
+
+@pytest.mark.usefixtures("instant")
+def test_lock_is_held_to_the_end_of_the_last_block(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, refused = BlockStore.once, []
+
+    def once(*given: Any) -> None:
+        with pytest.raises(ActFirst), held(place.folder / "state/walk_forward/lock"):
+            pass
+        refused.append(whole(*given))
+
+    monkeypatch.setattr(BlockStore, "once", once)
+    assert walk_forward.main([*place.flags]) == 0
+    assert len(refused) == 1  # the pool's look, the last write
 
 
 @pytest.mark.parametrize(
