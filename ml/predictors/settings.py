@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,6 +65,8 @@ class ModelPaths(BaseModel):
     sltp_paths: SltpPaths = Field(default_factory=SltpPaths)
     risk_paths: RiskPaths = Field(default_factory=RiskPaths)
     model_compat: Path = Path("models/model_compat.json")
+    # As the settings name them, where these are another symbol's, from which that cannot be told.
+    _as_set: "ModelPaths | None" = PrivateAttr(default=None)
 
     @property
     def signal(self) -> ModelFiles:
@@ -100,26 +102,35 @@ class ModelPaths(BaseModel):
         """Another symbol's files.
 
         `position_btcusd-live.onnx` becomes `position_xauusd-live.onnx`, and a name without the
-        symbol gets it: `position_metadata.json` becomes `position_metadata_xauusd.json`.
+        symbol gets it: `position_metadata.json` becomes `position_metadata_xauusd.json`. Names are
+        always made of the settings', so paths of one symbol lead to every other one's.
         """
-        return ModelPaths(
-            ensemble_paths=EnsemblePaths(**_for_symbol(self.ensemble_paths, symbol)),
-            position_paths=PositionPaths(**_for_symbol(self.position_paths, symbol)),
-            sltp_paths=SltpPaths(**_for_symbol(self.sltp_paths, symbol)),
-            risk_paths=RiskPaths(**_for_symbol(self.risk_paths, symbol)),
-            model_compat=self.model_compat,
+        of = self._as_set or self
+        found = ModelPaths(
+            ensemble_paths=EnsemblePaths(**_for_symbol(of.ensemble_paths, symbol)),
+            position_paths=PositionPaths(**_for_symbol(of.position_paths, symbol)),
+            sltp_paths=SltpPaths(**_for_symbol(of.sltp_paths, symbol)),
+            risk_paths=RiskPaths(**_for_symbol(of.risk_paths, symbol)),
+            model_compat=of.model_compat,
         )
+        if found == of:
+            return of
+        found._as_set = of
+        return found
 
     def in_folder(self, folder: Path) -> "ModelPaths":
         """The same file names in another folder."""
         folder = folder.resolve()
-        return ModelPaths(
+        found = ModelPaths(
             ensemble_paths=EnsemblePaths(**_in_folder(self.ensemble_paths, folder)),
             position_paths=PositionPaths(**_in_folder(self.position_paths, folder)),
             sltp_paths=SltpPaths(**_in_folder(self.sltp_paths, folder)),
             risk_paths=RiskPaths(**_in_folder(self.risk_paths, folder)),
             model_compat=folder / self.manifest.name,
         )
+        if self._as_set is not None:
+            found._as_set = self._as_set.in_folder(folder)
+        return found
 
     def _files(self, paths: GraphPaths) -> ModelFiles:
         return ModelFiles(PROJECT_ROOT / paths.onnx, PROJECT_ROOT / paths.metadata, self.manifest)

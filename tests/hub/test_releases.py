@@ -5,17 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from ml.features.settings import FeatureSettings
 from ml.hub import Hub, HubError
 from ml.hub.connect import open_hub
 from ml.hub.folder import ModelFolder
-from ml.hub.install import folder_of
+from ml.hub.install import folder_of, loads
 from ml.hub.release import may_be_released, next_tag, require_tag, tag_order
 from ml.hub.secrets import Secrets
 from ml.hub.settings import HubSettings
 from ml.hub.store import LocalStore
-from ml.predictors.compat import ModelCompatibilityError, ModelMissing
+from ml.predictors.compat import (
+    Manifest,
+    ModelCompatibilityError,
+    ModelEntry,
+    ModelMissing,
+    read_manifest,
+)
 from ml.predictors.settings import ModelPaths, RiskPaths
 from tests.hub.models import make_models
+from tests.tiny_models import write_models
 
 TAKEN = ("model.onnx", "model_compat.json", "card.md", "shap.png", "report.html")
 REFUSED = (
@@ -113,6 +121,17 @@ def test_model_paths_in_two_folders_have_no_hub(tmp_path: Path) -> None:
     paths = ModelPaths().model_copy(update={"risk_paths": elsewhere})
     with pytest.raises(HubError, match=r"all model files and model_compat\.json in one folder"):
         folder_of(paths)
+
+
+@pytest.mark.parametrize("symbol", ["BTCUSD", "XAUUSD", "EURUSD"])
+def test_a_release_of_two_symbols_is_checked_by_the_paths_of_any(
+    symbol: str, tmp_path: Path
+) -> None:
+    listed: dict[str, ModelEntry] = {}
+    for each in ("BTCUSD", "XAUUSD"):
+        listed |= read_manifest(write_models(tmp_path, symbol=each).manifest).models
+    (tmp_path / "model_compat.json").write_text(Manifest(models=listed).text())
+    loads(ModelPaths().for_symbol(symbol), FeatureSettings())(tmp_path)
 
 
 def test_a_kept_folder_that_is_gone_or_outside_is_refused(models: ModelFolder) -> None:

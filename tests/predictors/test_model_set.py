@@ -174,6 +174,15 @@ def test_another_symbols_files_have_its_name() -> None:
     assert ModelPaths().for_symbol("BTCUSD") == ModelPaths()
 
 
+def test_paths_of_one_symbol_lead_to_those_of_every_other(tmp_path: Path) -> None:
+    gold, euro = (ModelPaths().for_symbol(each) for each in ("XAUUSD", "EURUSD"))
+    assert gold.for_symbol("BTCUSD") == ModelPaths()
+    assert gold.for_symbol("EURUSD") == euro
+    moved = gold.in_folder(tmp_path)
+    assert moved.for_symbol("BTCUSD") == ModelPaths().in_folder(tmp_path)
+    assert moved.for_symbol("EURUSD") == euro.in_folder(tmp_path)
+
+
 def _answers(one: CheckedPredictor, rows: np.ndarray) -> np.ndarray:
     said = one.predict(rows)  # type: ignore[attr-defined]
     found: np.ndarray = getattr(said, "probabilities", said)
