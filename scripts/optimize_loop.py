@@ -3,22 +3,24 @@
 python scripts/optimize_loop.py --data FILE --to 2025-06-01
 python scripts/optimize_loop.py --data FILE --to 2025-06-01 --profile quick --trials 10
 python scripts/optimize_loop.py --data FILE --dry-run           says what would be done
+python scripts/optimize_loop.py --data FILE --to 2025-06-01 --apply   writes strategy_params.json
 
 Groups of features stay or go by the rules of study.groups and study.prune_below (ml_config.json);
-candidates are trained and judged by their out-of-fold trades before --to. No setting and no
-installed model is changed: reports/optimize_<symbol>.json holds the sections for ml_config.json.
-The same command goes on with a loop that was stopped. Exit status: 0 done; 2 a person must act
-first; 130 stopped.
+candidates are trained and judged by their out-of-fold trades before --to. No installed model is
+changed: reports/optimize_<symbol>.json holds the sections for ml_config.json, and --apply writes
+them to strategy_params.json, which the next training reads where strategy_params.enabled is true.
+The same command goes on with a loop that was stopped. Exit status: 0 done; 1 --apply found nothing
+better; 2 a person must act first; 130 stopped.
 """
 
 import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
@@ -59,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a setting for every step (repeatable)")  # fmt: skip
     add("--work", type=Path, metavar="DIR", help="candidates and progress (default: in reports/)")
     add("--out", type=Path, metavar="FILE", help="the proposal (default: in reports/)")
+    add("--apply", action="store_true", help="write what was found to strategy_params.json")
     add("--dry-run", action="store_true", help="say what would be done, and what is done already")
     return parser
 
@@ -69,7 +72,10 @@ def _optimise(given: argparse.Namespace) -> int:
     from ml.tune.loop import LoopRules, StepLog, optimise, planned_steps
     from ml.tune.loop_bench import CommandBench
     from settings import load_settings
+    from trading.errors import DaemonError
 
+    if given.apply and given.override:
+        raise DaemonError("--apply without --override is allowed: overrides would be lost")
     settings = load_settings(_ROOT, overrides=given.override, symbol=given.symbol)
     study, present = settings.ml.study, tuple(settings.ml.features.groups)
     rules = LoopRules(study.groups, study.prune_below, settings.gate.retrain)
@@ -89,8 +95,34 @@ def _optimise(given: argparse.Namespace) -> int:
     path.write_text(json.dumps(asdict(made), indent=2) + "\n", encoding="utf-8")
     for line in _words(made):
         console.print(line)
-    console.print(f"proposal: {path}; no setting was changed")
+    console.print(f"proposal: {path}")
+    return apply(made, settings, _ROOT, console.print) if given.apply else 0
+
+
+def apply(made: "LoopOutcome", settings: "Settings", root: Path, say: Callable[[str], None]) -> int:
+    """Writes the found groups and parameters over what is in force, if there are any."""
+    from settings.strategy_params import FILE, read_strategy_params, write_strategy_params
+
+    if not made.sections:
+        say("nothing is applied: today's groups and parameters stay")
+        return 1
+    in_force = read_strategy_params(root).overrides if settings.strategy_params.enabled else {}
+    found = {"score": made.score_after, "score_before": made.score_before}
+    write_strategy_params(
+        root, {**in_force, **_overrides_of(made.sections)}, {"symbol": settings.symbol, **found}
+    )
+    say(
+        f"{FILE} is written; it is read where strategy_params.enabled is true. Models learn from "
+        "it at the next training: train before a daemon starts with other groups of features"
+    )
     return 0
+
+
+def _overrides_of(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Sections of `ml_config.json` as the keys that `--override` takes."""
+    found = dict(sections)
+    groups = found.pop("features", {}).get("groups")
+    return found if groups is None else {"features.groups": list(groups), **found}
 
 
 def _possible(rules: "LoopRules", given: argparse.Namespace, settings: "Settings") -> "LoopRules":

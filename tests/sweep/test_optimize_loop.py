@@ -1,6 +1,7 @@
 """The optimisation loop: groups stay or go by SHAP and score; a stopped loop goes on."""
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,11 @@ from ml.tune.loop import (
     largest_shap,
     optimise,
 )
-from scripts.optimize_loop import main
+from scripts.optimize_loop import apply, main
+from settings import load_settings
+from settings.strategy_params import write_strategy_params
 
+ROOT = Path(__file__).resolve().parents[2]
 BASE: Groups = ("base", "regime")
 RULES = LoopRules(
     GroupRules(candidates=("smc", "onchain"), margin=0.5, margins={"onchain": 2.0}),
@@ -164,6 +168,38 @@ def test_dry_run_says_the_steps_and_writes_nothing(
     assert "train with smc" in said
     assert "onchain" not in said  # its files are not given
     assert list(tmp_path.iterdir()) == []
+
+
+def found(sections: dict[str, Any]) -> LoopOutcome:
+    return LoopOutcome(("base",), 10.0, 12.0, (), sections)
+
+
+def test_what_is_applied_is_what_the_next_training_reads(tmp_path: Path) -> None:
+    config = json.loads((ROOT / "config.json").read_text()) | {"strategy_params": {"enabled": True}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    shutil.copy(ROOT / "ml_config.json", tmp_path)
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    write_strategy_params(tmp_path, {"risk_percent": 0.7}, {})
+    settings, said = load_settings(tmp_path), list[str]()
+    sections = {"features": {"groups": ["base"]}, "rf_params": {"n_estimators": 7}}
+    assert apply(found(sections), settings, tmp_path, said.append) == 0
+    settings = load_settings(tmp_path)
+    assert settings.ml.features.groups == ("base",)
+    assert settings.ml.rf_params.root == {"n_estimators": 7}
+    assert settings.decision.risk_percent == 0.7
+    assert "train before" in said[0]
+
+
+def test_nothing_better_is_not_applied(tmp_path: Path) -> None:
+    said = list[str]()
+    assert apply(found({}), load_settings(), tmp_path, said.append) == 1
+    assert "nothing is applied" in said[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_apply_with_overrides_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--apply", "--override", "training.seed=1"]) == 2
+    assert "--apply without --override" in capsys.readouterr().err
 
 
 @pytest.mark.soak
