@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not text.strip():
             raise DaemonError("the message: some text is needed, nothing came")
         picture = None if given.photo is None else given.photo.read_bytes()
-        secrets = telegram_secrets(token, secret(CHAT_VARIABLE, _ROOT / ".env"))
+        chat = secret(CHAT_VARIABLE, _ROOT / ".env")
+        secrets = telegram_secrets(token, chat, needed="to send a message")
         base_url = load_settings(_ROOT, overrides=given.override).telegram.base_url
         asyncio.run(send(base_url, secrets, text, picture))
     except (DaemonError, SettingsError, OSError, InvalidToken, Forbidden, BadRequest) as error:

@@ -48,17 +48,20 @@ class TelegramSecrets:
     chat: int
 
 
-def telegram_secrets(token: str, chat: str) -> TelegramSecrets:
-    """Raises `DaemonError` that says which of the two is missing or wrong, never their values."""
+def telegram_secrets(
+    token: str, chat: str, *, needed: str = "while telegram.enabled is true"
+) -> TelegramSecrets:
+    """Raises `DaemonError` that says which of the two is missing or wrong, never their values.
+    `needed`: when or for what, in the error's words."""
     if not token:
         raise DaemonError(
-            f"{TOKEN_VARIABLE}: a bot token of @BotFather is needed while telegram.enabled is "
-            "true, nothing came; put it into .env"
+            f"{TOKEN_VARIABLE}: a bot token of @BotFather is needed {needed}, nothing came; put it "
+            "into .env"
         )
     if not chat.removeprefix("-").isdecimal():
         came = "something else" if chat else "nothing"
         raise DaemonError(
-            f"{CHAT_VARIABLE}: the chat's number is needed while telegram.enabled is true (write "
-            f"to @userinfobot to learn it), {came} came; put it into .env"
+            f"{CHAT_VARIABLE}: the chat's number is needed {needed} (write to @userinfobot to "
+            f"learn it), {came} came; put it into .env"
         )
     return TelegramSecrets(token, int(chat))

@@ -50,13 +50,14 @@ def test_a_daemon_that_polls_keeps_its_token(api: BotApi) -> None:
 @pytest.mark.parametrize(
     ("words", "chat", "token", "named"),
     [
-        (["x"], "", TOKEN, "NOVOSKY_TELEGRAM_CHAT"),
+        (["x"], str(CHAT), "", "a bot token of @BotFather is needed to send a message, nothing"),
+        (["x"], "", TOKEN, "NOVOSKY_TELEGRAM_CHAT: the chat's number is needed to send a message"),
         (["x"], "@me", TOKEN, "NOVOSKY_TELEGRAM_CHAT"),
         (["x"], str(CHAT), "1111111:not-the-token-of-the-bot", "error:"),
         (["  "], str(CHAT), TOKEN, "some text is needed"),
         (["--photo", "none.png", "x"], str(CHAT), TOKEN, "none.png"),
     ],
-    ids=["no chat", "a name", "wrong token", "no text", "no picture"],
+    ids=["no token", "no chat", "a name", "wrong token", "no text", "no picture"],
 )
 def test_what_a_person_must_mend_is_status_2_and_shows_no_token(
     api: BotApi, words: list[str], chat: str, token: str, named: str
