@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from broker.contract.errors import BrokerError
 from broker.contract.port import Broker
+from market.store import MergeReport
 from market.timeframe import Timeframe
 from trading.canonical import decision_line
 from trading.clock import Clock, StopFlag
@@ -119,8 +120,7 @@ class Bot:
         if not p.watch.bars_ok:
             p.missed.hold(now_ms, "the server's clock is off its rule: its bars are not believed")
             return
-        for revision in p.feed.top_up(now_ms).revised:
-            p.journal.record("bar_revised", now_ms, revision=str(revision))
+        self._tell_revised(p.feed.top_up(now_ms), now_ms)
         pending = p.schedule.pending(p.feed.window, now_ms)
         p.missed.pass_over(p.feed.window, pending.missed, now_ms)
         if p.stop.requested:
@@ -179,10 +179,7 @@ class Bot:
         p.inputs.restore(p.journal.last_decision_line(self._symbol))
         p.observer.books.restore(from_ms=from_ms, handled_ms=handled_ms)
         p.observer.look(p.clock.wait_until(first_ms), at_close=False)
-        history = p.feed.start(first_ms, need_from_ms=first_ms - p.forecaster.history_ms)
-        p.forecaster.start(history, first_ms)
-        if len(history):
-            last_bar(history)  # compiled code is loaded before the first close
+        self._read_history(first_ms)
         self._settings_sha256 = p.journal.keep_settings(self._settings)
         if p.reload is not None:
             p.reload.started(first_ms)
@@ -192,6 +189,19 @@ class Bot:
             p.permission.rule(self._settings, account.balance, first_ms)
         if p.steward is not None:
             p.steward.restore()
+
+    def _read_history(self, first_ms: int) -> None:
+        """Bars and margins before the bar that will be decided first."""
+        p, need_from_ms = self._parts, first_ms - self._parts.forecaster.history_ms
+        self._tell_revised(p.feed.start(first_ms, need_from_ms=need_from_ms), first_ms)
+        history = p.feed.history(need_from_ms=need_from_ms)
+        p.forecaster.start(history, first_ms)
+        if len(history):
+            last_bar(history)  # compiled code is loaded before the first close
+
+    def _tell_revised(self, report: MergeReport, now_ms: int) -> None:
+        for revision in report.revised:
+            self._parts.journal.record("bar_revised", now_ms, revision=str(revision))
 
     def _look(self, now_ms: int, *, at_close: bool) -> Seen:
         """What the broker says, after the commands that were waiting."""

@@ -41,13 +41,13 @@ class BarFeed:
             raise RuntimeError("BarFeed: start() comes before window")
         return self._window
 
-    def start(self, now_ms: int, *, need_from_ms: int) -> Bars:
-        """Back-fills from `need_from_ms` and returns all bars from there that closed by now."""
+    def start(self, now_ms: int, *, need_from_ms: int) -> MergeReport:
+        """Back-fills the store from `need_from_ms` to now, and opens the window."""
         need_from_ms -= _CLOSURE_MS
-        self._top_up(now_ms, need_from_ms)
+        report = self._top_up(now_ms, need_from_ms)
         history = self._load(need_from_ms, now_ms)
         self._window = history.between(self._keep_from(history, now_ms), now_ms)
-        return history
+        return report
 
     def history(self, *, need_from_ms: int) -> Bars:
         """The store's bars from `need_from_ms` to the window's end; nothing is asked of the broker.

@@ -9,8 +9,17 @@ import pytest
 from broker.contract.constants import DealEntry, DealType
 from broker.contract.errors import BrokerRefused, OutcomeUnknown
 from broker.contract.messages import Health
-from market.bars import Bars
-from tests.trading.doubles import AWAY, BAR_MS, FROM_MS, Desk, StepClock, make_terminal, walk
+from market.bars import Bars, utc_text
+from tests.trading.doubles import (
+    AWAY,
+    BAR_MS,
+    FIRST_ROW,
+    FROM_MS,
+    Desk,
+    StepClock,
+    make_terminal,
+    walk,
+)
 from trading.canonical import parse_decision
 from trading.errors import JournalError
 from trading.execution.intents import IntentState
@@ -230,6 +239,17 @@ def test_bars_that_closed_while_nobody_looked_are_missed_with_a_reason(desk: Mak
     assert "300 s are allowed" in missed[0]["why"]
     assert done.forecaster.skipped == [each["bar_open_ms"] for each in missed]
     assert done.reporter.bars[0].input.market.open_ms == FROM_MS + 3 * BAR_MS
+
+
+def test_bar_revised_while_the_daemon_was_away_is_told_once(desk: MakeDesk) -> None:
+    bars = walk()
+    terminal = make_terminal(bars)
+    desk(bars=20, stop_after=8, terminal=terminal).run()
+    bars.close[FIRST_ROW + 6] = bars.low[FIRST_ROW + 6]
+    again = desk(bars=20, terminal=terminal).run()
+    (told,) = [words["revision"] for _, _, words in again.journal.events("bar_revised")]
+    assert told.startswith(f"bar {utc_text(FROM_MS + 6 * BAR_MS)} UTC was ")
+    assert len(again.lines) == 20
 
 
 def test_run_ends_with_the_markets_data(desk: MakeDesk) -> None:
