@@ -72,6 +72,7 @@ def _decided(run: Run, effort: Effort) -> "DecidedRun":
 
     cutoff_ms = window(run).cutoff_ms
     given = given_for(run, run.candidate, from_ms=cutoff_ms - effort.days * DAY_MS, to_ms=cutoff_ms)
+    given.costs = None  # what is checked are the forecasts, and they are of the bars as they were
     return decided_run(given, settings=settings_of(run))
 
 

@@ -23,6 +23,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--m1", type=Path, metavar="FILE", help="M1 bars")
     add("--calendar", type=Path, metavar="FILE", help="economic calendar (features.calendar)")
     add("--onchain", type=Path, metavar="FOLDER", help="on-chain files (features.onchain)")
+    add("--costs", type=Path, metavar="FILE",
+        help="costs to judge at, learnt from a journal (scripts/costs.py)")  # fmt: skip
     add("--from", dest="from_ms", type=utc_instant_ms, metavar="DATE", help="UTC, inclusive")
     add(
         "--to", dest="to_ms", type=utc_instant_ms, metavar="DATE", help="end of the data, exclusive"
@@ -68,10 +70,12 @@ def status_of(given: argparse.Namespace, skip: Sequence[str], root: Path) -> int
 
 
 def _run(given: argparse.Namespace, skip: Sequence[str], root: Path) -> int:
+    from retrain.judged_costs import require_fit
     from settings import load_settings
 
     settings = load_settings(root, overrides=given.override, symbol=given.symbol)
     options = _options(given, skip)
+    require_fit(options, settings)
     if given.dry_run:
         return _show_plan(root, options, settings)
     from retrain.lock import held
@@ -93,9 +97,9 @@ def _options(given: argparse.Namespace, skip: Sequence[str]) -> WeeklyOptions:
 
     return WeeklyOptions(
         profile=given.profile, symbol=given.symbol, data=whole(given.data), m1=whole(given.m1),
-        calendar=whole(given.calendar), onchain=whole(given.onchain), models=whole(given.models),
-        from_ms=given.from_ms, to_ms=given.to_ms, overrides=tuple(given.override),
-        skip=tuple(sorted(set(skip))), seed=given.seed,
+        calendar=whole(given.calendar), onchain=whole(given.onchain), costs=whole(given.costs),
+        models=whole(given.models), from_ms=given.from_ms, to_ms=given.to_ms,
+        overrides=tuple(given.override), skip=tuple(sorted(set(skip))), seed=given.seed,
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ def comparison(run: Run, records: Mapping[str, PhaseRecord]) -> Row | None:
         "weeks": told["weeks"],
         "why_no_champion": told.get("champion_why_not", ""),
         "trials": _trials(run, told["candidate"]),
+        "costs": told.get("costs", {}).get("words", []),
         "rows": [
             {"name": name} | {who: both[who].get(name, "–") for who in WHO}
             for name in both["candidate"]

@@ -15,6 +15,7 @@ import numpy as np
 from market.bars import Float64s, Int64s, utc_text
 from ml.hub.store import write_whole
 from retrain.history import candidate_settings, given_for
+from retrain.judged_costs import told as told_costs
 from retrain.phase import PhaseResult, Run
 from retrain.window import WEEK_MS, settings_of, window
 
@@ -31,11 +32,11 @@ _TOLD = ("trades", "win_rate", "profit_factor", "net_profit", "max_drawdown_pct"
 
 def evaluate(run: Run) -> PhaseResult:
     """`candidate` and `champion` (None: there is none that can be compared) with figures and score;
-    `from_ms`, `to_ms`, `weeks`: what both were judged on."""
+    `from_ms`, `to_ms`, `weeks`: what both were judged on; `costs`: what both were charged."""
     from_ms, to_ms = judged_span(run)
     settings = candidate_settings(run)
     mine = _judged(run, "candidate", run.candidate, settings, (from_ms, to_ms))
-    theirs, why = None, why_not_compared(run)
+    theirs, why, costs = None, why_not_compared(run), told_costs(run)
     if not why:
         theirs = _judged(run, "champion", run.options.models, settings_of(run), (from_ms, to_ms))
     figures = {
@@ -45,8 +46,9 @@ def evaluate(run: Run) -> PhaseResult:
         "candidate": mine,
         "champion": theirs,
         "champion_why_not": why,
+        "costs": costs,
     }
-    words = [_line("candidate", mine)]
+    words = [*costs["words"], _line("candidate", mine)]
     words.append(f"champion: not compared: {why}" if theirs is None else _line("champion", theirs))
     return PhaseResult(figures, tuple(words))
 

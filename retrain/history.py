@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backtest.run_options import add_run_options
+from retrain.judged_costs import costs_for
 from retrain.phase import Run
 from retrain.window import files_of, market, settings_of
 
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
 
 
 def given_for(run: Run, models: Path | None, *, from_ms: int, to_ms: int) -> argparse.Namespace:
-    """The options of a backtest over bars [from_ms, to_ms) of the audited file. `models` None: the
-    folder of the settings."""
+    """The options of a backtest over bars [from_ms, to_ms) of the audited file, at the run's costs.
+    `models` None: the folder of the settings."""
     market(run)  # refuses a file that was changed meanwhile
     parser, files = argparse.ArgumentParser(), files_of(run)
     add_run_options(parser)
     given = parser.parse_args([])
     given.data, given.m1, given.calendar = files.data, files.m1, run.options.calendar
+    given.costs = costs_for(run)
     given.models, given.from_ms, given.to_ms = models, from_ms, to_ms
     given.sweep = given.shadow = given.seed = None
     return given

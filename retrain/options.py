@@ -1,7 +1,7 @@
 """What a run was asked for, on the command line or by a test."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ class WeeklyOptions:
     """Paths are whole or from the working folder; instants are UTC ms, `to_ms` exclusive.
 
     `data` None: phase refresh brings the files in `datasets/` up to date. `models` None: the folder
-    of the settings. `symbol` None: the settings' one. `kinds`: models to train; empty: all that
-    the profile trains. `seed` None: `training.seed`.
+    of the settings. `symbol` None: the settings' one. `costs`: what trading is charged while
+    candidate and champion are judged; None: the instrument's. `kinds`: models to train; empty: all
+    that the profile trains. `seed` None: `training.seed`.
     """
 
     profile: Profile = "full"
@@ -26,6 +27,7 @@ class WeeklyOptions:
     m1: Path | None = None
     calendar: Path | None = None
     onchain: Path | None = None
+    costs: Path | None = None
     models: Path | None = None
     from_ms: int | None = None
     to_ms: int | None = None
@@ -41,10 +43,11 @@ class WeeklyOptions:
 
     @staticmethod
     def of(told: dict[str, Any]) -> "WeeklyOptions":
-        """The inverse of `as_dict`."""
-        paths = ("data", "m1", "calendar", "onchain", "models")
+        """The inverse of `as_dict`. An option that is younger than `told` has its default."""
+        paths = ("data", "m1", "calendar", "onchain", "costs", "models")
         lists = ("kinds", "overrides", "skip")
-        made = {name: told[name] for name in (each.name for each in fields(WeeklyOptions))}
+        made = asdict(WeeklyOptions())
+        made |= {name: told[name] for name in made if name in told}
         made |= {name: None if made[name] is None else Path(made[name]) for name in paths}
         made |= {name: tuple(made[name]) for name in lists}
         return WeeklyOptions(**made)

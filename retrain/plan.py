@@ -5,7 +5,7 @@ from pathlib import Path
 
 from market.bars import utc_text
 from market.sources.files import read_bars
-from retrain import runs
+from retrain import judged_costs, runs
 from retrain.errors import PhaseFailed
 from retrain.phase import Phase, Run
 from retrain.store import PhaseStore
@@ -57,6 +57,7 @@ def _window(run: Run) -> Iterator[str]:
 
 def _configured(run: Run) -> Iterator[str]:
     yield f"profile {run.options.profile}, models {_serving(run)}"
+    yield from judged_costs.told(run)["words"]
     days = run.settings.weekly.shadow_days
     yield (
         f"shadow: {days} days before a candidate serves"

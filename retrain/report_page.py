@@ -63,6 +63,9 @@ def _comparison(told: Mapping[str, Any] | None) -> str:
         said += f" The champion was not compared: {told['why_no_champion']}."
     if told["trials"]:
         said += f" Candidate: {told['trials']}."
+    if told["costs"]:
+        costs = "; ".join(told["costs"])
+        said += f" {costs[0].upper()}{costs[1:]}."
     rows = [(each["name"], each["champion"], each["candidate"]) for each in told["rows"]]
     return f"{said}\n\n{_table(('figure', 'champion', 'candidate'), rows)}"
 

@@ -29,7 +29,8 @@ _DAY_MS = 86_400_000
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What `run.json` says. `serving`: SHA-256 of the graphs that served when the run began, by
-    kind. `given_up`: why it will not be gone on with; empty otherwise."""
+    kind. `costs_sha256`: of the cost file; empty without one. `given_up`: why it will not be gone
+    on with; empty otherwise."""
 
     name: str
     symbol: str
@@ -37,6 +38,7 @@ class RunFacts:
     settings_sha256: str
     started_ms: int
     serving: dict[str, str] = field(default_factory=dict)
+    costs_sha256: str = ""
     given_up: str = ""
 
     def write(self, folder: Path) -> None:
@@ -62,6 +64,11 @@ def tag_of(name: str) -> str:
 
 def settings_sha256(settings: "Settings") -> str:
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+
+
+def costs_sha256(options: WeeklyOptions) -> str:
+    """Of the cost file; empty without one."""
+    return "" if options.costs is None else hashlib.sha256(options.costs.read_bytes()).hexdigest()
 
 
 def read_facts(folder: Path) -> RunFacts:
@@ -99,7 +106,7 @@ def next_name(folder: Path, now_ms: int) -> str:
 
 
 def require_same(found: Unfinished, options: WeeklyOptions, settings: "Settings") -> None:
-    """`ActFirst` where the unfinished run is of other options or settings.
+    """`ActFirst` where the unfinished run is of other options, costs or settings.
 
     From phase swap on settings may be others: that phase may have changed them itself.
     """
@@ -110,6 +117,11 @@ def require_same(found: Unfinished, options: WeeklyOptions, settings: "Settings"
         raise ActFirst(
             f"{found.folder}: an unfinished run has other options ({said}); give the same to go "
             "on with it, or --new to give it up"
+        )
+    if costs_sha256(options) != found.facts.costs_sha256:
+        raise ActFirst(
+            f"{found.folder}: {options.costs} was changed since this unfinished run began; restore "
+            "it to go on with the run, or --new to give it up"
         )
     if "swap" not in PhaseStore(found.folder).all() and (
         settings_sha256(settings) != found.facts.settings_sha256

@@ -103,7 +103,7 @@ def _begun(run: Run, now_ms: int) -> Run:
     name = runs.next_name(runs_folder, now_ms)
     runs.RunFacts(
         name, run.symbol, run.options.as_dict(), runs.settings_sha256(run.settings), now_ms,
-        serving_graphs(run.paths, run.symbol),
+        serving_graphs(run.paths, run.symbol), runs.costs_sha256(run.options),
     ).write(runs_folder / name)  # fmt: skip
     run.say(f"run {name} begins")
     return replace(run, folder=runs_folder / name)

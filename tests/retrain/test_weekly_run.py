@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,18 @@ import ml.training.table
 from backtest.evidence import read_evidence
 from ml.predictors.compat import FileStamp
 from ml.training.trials import TrialLedger
+from retrain import checking
 from retrain.candidate import finished, tuned_inputs
 from retrain.checking import calibration_and_parity
 from retrain.errors import PhaseFailed
-from retrain.evaluation import trades_of
+from retrain.evaluation import evaluate, trades_of
 from retrain.history import candidate_settings
 from retrain.phase import Run
 from retrain.snapshot import digest
 from retrain.store import PhaseStore
+from retrain.sweeping import sweep
 from retrain.window import WEEK_MS, market, window
+from tests.retrain.costs import charged, dear_costs
 from tests.retrain.short_runs import forget_from, go_to, short_project, short_run, with_result
 
 
@@ -169,6 +172,59 @@ def test_evaluation_writes_report_trades_and_evidence_of_the_candidate(judged: R
     }
     assert evidence.figures.shadow_days == 0
     assert json.loads(json.dumps(evidence.band.as_dict())) == told["band"]
+
+
+@pytest.fixture
+def dear(copied: Run, tmp_path: Path) -> Run:
+    """The run with a cost file and a ledger of its own."""
+    ml = copied.settings.ml
+    study = ml.study.model_copy(update={"ledger": tmp_path / "trials.sqlite"})
+    settings = copied.settings.model_copy(update={"ml": ml.model_copy(update={"study": study})})
+    return charged(replace(copied, settings=settings), dear_costs(tmp_path / "costs.json"))
+
+
+def test_candidate_and_its_evidence_pay_the_costs_of_the_file(judged: Run, dear: Run) -> None:
+    made, before = evaluate(dear), judged.result("evaluate")
+    now, then = made.figures["candidate"], before["candidate"]
+    assert now["graphs"] == then["graphs"]
+    assert now["net_profit"] < then["net_profit"]
+    assert now["band"] != then["band"]
+    paid, free = (read_evidence(run.candidate / "evidence_btcusd.json") for run in (dear, judged))
+    assert paid is not None
+    assert free is not None
+    assert paid.figures.profit_factor_p5 < free.figures.profit_factor_p5
+    assert made.words[0].startswith("costs learnt from 40 deals and 500 quotes (costs.json, sha256")
+    assert before["costs"]["words"] == [
+        "costs: the bars' spreads, paper.slippage_points, the instrument's commission and swap"
+    ]
+
+
+def test_sweep_pays_the_costs_of_the_file(judged: Run, dear: Run) -> None:
+    forget_from(dear, "sweep")
+    sweep(dear)
+    free, paid = (
+        sum(row.result["net_profit"] for row in _rows(run, "sweep") if "net_profit" in row.result)
+        for run in (judged, dear)
+    )
+    assert paid < free
+    assert len(_rows(dear, "sweep")) == len(_rows(judged, "sweep"))
+
+
+def test_checks_are_of_the_bars_as_they_were(judged: Run, dear: Run) -> None:
+    assert checking._decided(dear, checking.EFFORTS["quick"]).costs is None
+    assert calibration_and_parity(dear).figures == judged.result("calibration_and_parity")
+
+
+@pytest.mark.parametrize("phase", [sweep, evaluate], ids=["sweep", "evaluate"])
+def test_cost_file_that_changes_under_a_run_is_refused(
+    phase: Callable[[Run], Any], dear: Run
+) -> None:
+    assert dear.options.costs is not None
+    dear_costs(dear.options.costs, deals=41)
+    with pytest.raises(
+        PhaseFailed, match=r"costs\.json: the costs that the run began with .*--new"
+    ):
+        phase(dear)
 
 
 def test_without_a_champion_a_score_is_enough(judged: Run) -> None:
