@@ -290,7 +290,8 @@ def markdown(report: WalkReport) -> str:
         f"# Walk-forward, {told['symbol']}, {told['from']} to {told['to']} UTC", "",
         f"Models {', '.join(told['kinds'])} ({told['profile']}), trained anew every "
         f"{told['every_weeks']} weeks on {told['data']}; each block begins with "
-        f"{told['initial_balance']:,.0f} {told['currency']}.", "",
+        f"{told['initial_balance']:,.0f} {told['currency']}. Trades pay the costs "
+        f"of {told['costs'] or 'the instrument'}.", "",
     ]  # fmt: skip
     for key, name in (("overrides", "for trading"), ("train_overrides", "for training, too")):
         lines += [f"Settings {name}: {', '.join(told[key])}.", ""] * bool(told[key])

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from backtest.analysis import plain_summary
-from backtest.decided_run import DecidedRun, decided_run, settings_of
+from backtest.decided_run import DecidedRun, costs_of, decided_run, settings_of
 from backtest.evidence import system_of
 from backtest.looks import look
 from backtest.random_twin import random_twin
 from backtest.review import Review
+from backtest.run_options import contradiction
 from backtest.statistics import TrialSharpes, sharpe_daily
 from backtest.walk_forward import Block, Pool, TradedBlock, cut_blocks, pooled, traded_block
 from market.bars import Bars, utc_text
@@ -84,7 +85,11 @@ class WalkForward:
         self._progress_of, self._say = progress_of, say
         self._read: dict[Block, TrainInputs] = {}
         self._keys: dict[Block, str] = {}
-        self.settings = settings_of(self._trading_options(None, None))
+        given = self._trading_options(None, None)
+        if problem := contradiction(given):
+            raise ActFirst(problem)
+        self.settings = settings_of(given)
+        self.costs = costs_of(given, self.settings)  # refused before hours of training
         self._ledger = TrialLedger(self.settings.ml.study.ledger_path)
 
     @cached_property

@@ -174,6 +174,7 @@ def _report(
     made_of = {
         "symbol": walk.settings.symbol, "data": options.data.name, "kinds": list(options.kinds),
         "m1": None if options.m1 is None else options.m1.name,
+        "costs": None if options.costs is None else options.costs.name,
         "profile": options.profile, "every_weeks": options.every_weeks,
         "overrides": list(options.overrides), "train_overrides": list(options.train_overrides),
         "initial_balance": paper.balance, "currency": paper.currency,
@@ -181,7 +182,8 @@ def _report(
     }  # fmt: skip
     return walk_report(
         walked.pool, walked.twins, walked.trials, window_days=given.window_days,
-        headline=given.headline, gate=walk.settings.gate, made_of=made_of, notes=walked.left_out,
+        headline=given.headline, gate=walk.settings.gate, made_of=made_of,
+        notes=(*(walk.costs.words() if walk.costs else ()), *walked.left_out),
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from retrain.errors import ActFirst
 from retrain.lock import held
 from scripts import walk_forward
 from tests.builders import MONDAY_MS
+from tests.retrain.costs import dear_costs
 from tests.tiny_models import write_models
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,6 +174,38 @@ def test_another_setting_for_trading_trades_anew_and_trains_nothing(
     assert walk_forward.main([*place.flags]) == 0
     assert walk_forward.main([*place.flags, "--override", "risk_percent=0.5"]) == 0
     assert (instant, place.looks) == (["signal", "signal"], 6)
+
+
+def test_costs_of_a_file_are_paid_and_said_and_train_nothing_anew(
+    place: Place, instant: list[str]
+) -> None:
+    assert walk_forward.main([*place.flags]) == 0
+    free = place.told()
+    dear_costs(place.folder / "costs.json")
+    assert walk_forward.main([*place.flags, "--costs", "costs.json"]) == 0
+    paid = place.told()
+    assert instant == ["signal", "signal"]
+    assert (free["costs"], paid["costs"]) == (None, "costs.json")
+    assert paid["pool"]["costs"]["commission"] > free["pool"]["costs"]["commission"] == 0
+    assert paid["notes"][0] == "costs learnt from 40 deals and 500 quotes"
+
+
+@pytest.mark.parametrize(
+    ("symbol", "more", "message"),
+    [
+        ("EURUSD", (), "symbol BTCUSD is allowed, EURUSD came"),
+        ("BTCUSD", ("--override", "paper.slippage_points=3"), "both came: each sets the same"),
+    ],
+    ids=["another symbol", "slippage twice"],
+)
+def test_costs_that_do_not_fit_are_refused_before_any_training(
+    symbol: str, more: Sequence[str], message: str, place: Place, instant: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    dear_costs(place.folder / "costs.json", symbol=symbol)
+    assert walk_forward.main([*place.flags, "--costs", "costs.json", *more]) == 2
+    assert message in capsys.readouterr().err
+    assert instant == []
 
 
 def test_a_model_that_cannot_be_had_is_named_and_left_out(place: Place, instant: list[str]) -> None:

@@ -19,7 +19,7 @@ SEEDS = Headline(0.717, 5.46)
 MADE_OF = {
     "symbol": "BTCUSD", "data": "bars.parquet", "kinds": ["signal"], "profile": "quick",
     "every_weeks": 1, "overrides": ["risk_percent=1"], "train_overrides": [],
-    "initial_balance": 1000.0, "currency": "USD",
+    "initial_balance": 1000.0, "currency": "USD", "costs": "costs.json",
 }  # fmt: skip
 
 
@@ -40,7 +40,8 @@ def test_every_table_is_as_wide_as_its_head() -> None:
 def test_page_names_models_settings_windows_gates_and_what_was_left_out() -> None:
     page = markdown(report())
     for words in (
-        "Settings for trading: risk_percent=1.", "All windows of 2 days: 5, of which 3 fit",
+        "Trades pay the costs of costs.json.", "Settings for trading: risk_percent=1.",
+        "All windows of 2 days: 5, of which 3 fit",
         "Windows that reach win rate 71.7%, profit factor 5.46", "random twins",
         "walk-forward gate: not passed", "proof of the edge: not passed",
         "- 2024-01-04: no risk model: too few trades", "2 trades are fewer than 30",
