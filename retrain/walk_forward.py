@@ -176,11 +176,11 @@ class WalkForward:
     def _train(self, inputs: TrainInputs, block: Block) -> str:
         """Empty words, or why there is no such model. Without a signal model there is nothing."""
         kind = inputs.options.kinds[0]
+        progress = self._progress_of(f"{block.name} {kind}")
         try:
-            list(train_models(
-                inputs, lambda name: self._progress_of(f"{block.name} {name}"), self._say
-            ))  # fmt: skip
+            list(train_models(inputs, lambda _: progress, self._say))
         except (TrainingError, SplitError) as error:
+            progress("not made", 1, 1)  # its line would run on beside those of later models
             if kind == "signal":
                 raise ActFirst(f"{block.name}: no signal model: {error}; a later --first has more "
                                "history before it") from error  # fmt: skip

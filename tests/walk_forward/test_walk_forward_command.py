@@ -10,7 +10,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from rich.progress import Progress
 
+import ml.train
 from market.bars import utc_text
 from market.instruments import INSTRUMENTS
 from market.sources.generated import generated_bars
@@ -214,6 +216,23 @@ def test_a_model_that_cannot_be_had_is_named_and_left_out(place: Place, instant:
     assert [note.split(": ", 1)[1] for note in place.told()["notes"]] == [
         "no position model: too few trades"
     ] * 2
+
+
+@pytest.mark.usefixtures("instant")
+def test_progress_of_a_model_that_cannot_be_had_comes_to_its_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Progress] = []
+    whole = ml.train.progress_bars
+
+    def progress_bars(console: Any) -> Progress:
+        shown.append(whole(console))
+        return shown[0]
+
+    monkeypatch.setattr(ml.train, "progress_bars", progress_bars)
+    assert walk_forward.main([*place.flags, "--position"]) == 0
+    ended = [task.description for task in shown[0].tasks if task.finished]
+    assert sum(name.endswith(" position: not made") for name in ended) == 2
 
 
 @pytest.mark.usefixtures("instant")
