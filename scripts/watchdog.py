@@ -1,6 +1,7 @@
 """Tells a person when a daemon's heartbeat stops; closes its positions, if it is told to.
 
-python scripts/watchdog.py                        every live state folder, once (for cron)
+python scripts/watchdog.py                        every live state folder, once (for cron); shadows
+                                                  are looked at likewise
 python scripts/watchdog.py --account ID --every 60
 python scripts/watchdog.py --close-after 1800     closes what a daemon, silent for 30 min, holds
 
@@ -63,7 +64,8 @@ def _once(given: argparse.Namespace, limits: Limits) -> int:
 
 
 def _folders(given: argparse.Namespace) -> list[Path]:
-    """The named accounts', running or not; without a name every live one that ever ran."""
+    """The named accounts', running or not; without a name every live one and every shadow that
+    ever ran."""
     if given.account:
         return [_existing(given.state / state_name_of(each)) for each in given.account]
     found = sorted(path.parent for path in given.state.glob(f"*/{FILE}"))

@@ -82,6 +82,7 @@ def assemble(
     swap: SwapTerms | None = None,
     channels: Channels | None = None,
     life: Life | None = None,
+    heartbeat: Heartbeat | None = None,
     examiner: Examiner | None = None,
 ) -> Bot:
     """A bot over these parts; nothing is asked of the broker yet.
@@ -90,7 +91,8 @@ def assemble(
     the journal, the log and the view. `beside`: the models beside the signal model, `predictor`.
     `swap`: None where the models stay as they are for the whole run. `channels`: where commands
     come from; None: nobody gives any. `life`: None for a daemon whose settings stay as they are
-    and whose pulse nobody takes. `examiner`: None where nobody asks for evidence.
+    and whose pulse nobody takes. `heartbeat`: of a process that has one beyond this bot; else it is
+    that of `life`. `examiner`: None where nobody asks for evidence.
     """
     instrument, daemon = trade.instrument, trade.daemon
     pager, channels = pager or JournalPager(journal, reporter, clock), channels or Channels()
@@ -152,7 +154,7 @@ def assemble(
             also={} if reload is None else {"reload": reload.on_command},
         ),
         reload=reload,
-        heartbeat=None if life is None else Heartbeat(life.state, pager, url=life.pulse),
+        heartbeat=heartbeat if life is None else Heartbeat(life.state, pager, url=life.pulse),
         news=None if outside.live is None else NewsDesk(
             outside.live, journal, pager, meaning=meaning_of(trade.decision)
         ),

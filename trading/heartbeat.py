@@ -46,7 +46,8 @@ class Beat:
     """`written_ms`: by the host's clock; `broker_ms`: by the broker's. `cycle`: how many cycles
     this process has made. `bar_open_ms`: the newest bar that needs nothing more, 0 for none.
     `positions`: open ones of ours. `failing_since_ms`: by the host's clock, since when no cycle
-    has succeeded; 0 while they do. `text`: why the run has ended or failed."""
+    has succeeded; 0 while they do. `text`: why the run has ended or failed. `shadow`: whether it is
+    no daemon of an account but a shadow, whose positions are virtual."""
 
     phase: Phase
     written_ms: int
@@ -57,13 +58,14 @@ class Beat:
     positions: int = 0
     failing_since_ms: int = 0
     text: str = ""
+    shadow: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
         """None where there is none yet; `ValueError` for a file that is something else."""
         path = folder / FILE
         try:
-            words = json.loads(path.read_text(encoding="utf-8"))
+            words = {"shadow": False} | json.loads(path.read_text(encoding="utf-8"))
             return cls(**{key: words[key] for key in cls.__slots__})
         except FileNotFoundError:
             return None
@@ -82,42 +84,42 @@ class Beat:
 
 
 class Heartbeat:
-    """Writes beats of one process. `url`: None where nobody is called."""
+    """Writes beats of one process. `url`: None where nobody is called; `shadow`: see `Beat`."""
 
     def __init__(
         self, folder: Path, pager: Pager, *, wall_ms: Callable[[], int] = wall_ms,
-        url: "UrlPulse | None" = None,
+        url: "UrlPulse | None" = None, shadow: bool = False,
     ) -> None:  # fmt: skip
         self._folder = folder
         self._pager = pager
         self._wall_ms = wall_ms
         self._url = url
-        self._last = Beat("running", wall_ms(), os.getpid())
+        self._last = Beat("running", wall_ms(), os.getpid(), shadow=shadow)
         self._write(self._last)
 
     def cycle(self, *, broker_ms: int, bar_open_ms: int, positions: int, failed: bool) -> None:
         """After every cycle, be it a good one or not. A failed one shows the last good state."""
         now_ms, last = self._wall_ms(), self._last
+        beat = replace(last, phase="running", written_ms=now_ms, cycle=last.cycle + 1, text="")
         if failed:
-            beat = Beat(
-                "running", now_ms, last.pid, last.cycle + 1, last.broker_ms, last.bar_open_ms,
-                last.positions, last.failing_since_ms or now_ms,
-            )  # fmt: skip
+            beat = replace(beat, failing_since_ms=last.failing_since_ms or now_ms)
         else:
-            beat = Beat(
-                "running", now_ms, last.pid, last.cycle + 1, broker_ms, bar_open_ms, positions
-            )
+            beat = replace(
+                beat, broker_ms=broker_ms, bar_open_ms=bar_open_ms, positions=positions,
+                failing_since_ms=0,
+            )  # fmt: skip
         self._write(beat)
         if self._url is not None and not failed:
             self._url.tell(beat.words())
 
+    def waits(self) -> None:
+        """Within a long wait: the process lives, and the rest is as it was."""
+        self._write(replace(self._last, written_ms=self._wall_ms()))
+
     def over(self, text: str, *, failed: bool = False) -> None:
         """The last word of a process."""
-        last = self._last
-        self._write(Beat(
-            "failed" if failed else "ended", self._wall_ms(), last.pid, last.cycle, last.broker_ms,
-            last.bar_open_ms, last.positions, last.failing_since_ms, text,
-        ))  # fmt: skip
+        phase: Phase = "failed" if failed else "ended"
+        self._write(replace(self._last, phase=phase, written_ms=self._wall_ms(), text=text))
         if self._url is not None:
             self._url.stop()
 

@@ -40,10 +40,11 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Finding:
     """`alarm`: empty where all is well. `silent_ms`: how long no heartbeat has come from a daemon
-    that should run; 0 while it does."""
+    that should run; 0 while it does. `who`: whose heartbeat it is."""
 
     alarm: str
     silent_ms: int = 0
+    who: str = "the daemon"
 
 
 def judge(beat: Beat | None, now_ms: int, limits: Limits) -> Finding:
@@ -51,25 +52,32 @@ def judge(beat: Beat | None, now_ms: int, limits: Limits) -> Finding:
     needs none."""
     if beat is None:
         return Finding("no heartbeat: the daemon was never started here")
+    who = "the shadow" if beat.shadow else "the daemon"
+    alarm, silent_ms = _alarm(beat, who, now_ms, limits)
+    return Finding(alarm, silent_ms, who)
+
+
+def _alarm(beat: Beat, who: str, now_ms: int, limits: Limits) -> tuple[str, int]:
+    """(what is wrong, how long it has been silent)."""
     if beat.phase == "ended":
-        return Finding("")
+        return "", 0
     age_ms = now_ms - beat.written_ms
     held = f"{beat.positions} positions open when it was last heard of"
+    if beat.shadow:
+        held = "a shadow, no account: nothing is at a broker, bars go undecided"
     if beat.phase == "failed":
-        return Finding(f"the daemon has failed: {beat.text}; {held}", max(age_ms, 1))
+        return f"{who} has failed: {beat.text}; {held}", max(age_ms, 1)
     if age_ms > limits.stale_s * _SECOND_MS:
         since = utc_text(beat.written_ms)
-        return Finding(
+        return (
             f"no heartbeat since {since} UTC ({age_ms // 60_000} min), process {beat.pid}; {held}",
             age_ms,
         )
     failing_ms = now_ms - beat.failing_since_ms if beat.failing_since_ms else 0
     if failing_ms > limits.failing_s * _SECOND_MS:
-        return Finding(
-            f"the daemon lives, but no cycle has succeeded since {utc_text(beat.failing_since_ms)} "
-            f"UTC; {held}"
-        )
-    return Finding("")
+        since = utc_text(beat.failing_since_ms)
+        return f"{who} lives, but no cycle has succeeded since {since} UTC; {held}", 0
+    return "", 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,7 @@ def look(
     if not finding.alarm:
         if memory.told_ms:
             Memory().write(folder)
-            return Round(finding, (f"{folder.name}: the daemon is well again",))
+            return Round(finding, (f"{folder.name}: {finding.who} is well again",))
         return Round(finding, ())
     say: list[str] = []
     if now_ms - memory.told_ms >= limits.remind_s * _SECOND_MS:

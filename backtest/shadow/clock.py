@@ -1,4 +1,7 @@
-"""How a shadow waits: for the bridge to have closed a bar, and for the next one's first quote."""
+"""How a shadow waits: for the bridge to have closed a bar, and for the next one's first quote.
+
+It looks at closes alone, so its heartbeat beats within its waits, too.
+"""
 
 from collections.abc import Callable
 
@@ -11,6 +14,41 @@ _POLL_MS = 1_000
 _POLLS_GROW_BY = 5
 # A bar that goes on trading has a quote within seconds; a halted market is decided without one.
 _QUOTE_WITHIN_MS = 60_000
+_BEAT_MS = 60_000
+
+
+class BeatingClock:
+    """The bridge's time; `beat` is called once a minute while it is waited for, and after."""
+
+    def __init__(self, live: Clock, beat: Callable[[], None]) -> None:
+        self._live = live
+        self._beat = beat
+
+    @property
+    def lock_step(self) -> bool:
+        return self._live.lock_step
+
+    @property
+    def beats(self) -> bool:
+        return self._live.beats
+
+    @property
+    def end_ms(self) -> int | None:
+        return self._live.end_ms
+
+    def now_ms(self) -> int:
+        return self._live.now_ms()
+
+    def pause(self, seconds: float) -> None:
+        self._live.pause(seconds)
+
+    def wait_until(self, instant_ms: int) -> int:
+        while True:
+            until_ms = min(instant_ms, self._live.now_ms() + _BEAT_MS)
+            now_ms = self._live.wait_until(until_ms)
+            self._beat()
+            if now_ms < until_ms or now_ms >= instant_ms:
+                return now_ms
 
 
 class ShadowClock:

@@ -7,8 +7,8 @@ python scripts/shadow.py --status               how the challenger stands; decid
 
 Reads bars and quotes from the bridge; it has no function that sends an order, and a read token is
 enough. Runs until it is stopped; without a challenger it waits for one, and goes over to the next
-one by itself. Exit status: 0 stopped, 1 (--status) nothing counts yet, 2 a person must act first,
-3 the bridge is away at the start.
+one by itself; its heartbeat lies in state/shadow-default, or shadow-ID. Exit status: 0 stopped, 1
+(--status) nothing counts yet, 2 a person must act first, 3 the bridge is away at the start.
 """
 
 import argparse
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from backtest.shadow.run import Subject
     from settings import Settings
     from trading.clock import StopFlag
+    from trading.heartbeat import Heartbeat
     from trading.redaction import Redactor
     from trading.report import Reporter
     from trading.state_folder import StateFolder
@@ -58,30 +59,63 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(given: argparse.Namespace) -> int:
-    from backtest.challenger import read_challenger
-    from ml.predictors.compat import ModelError
-    from settings import load_settings
+    from trading.heartbeat import start_told
     from trading.life import redactor
+    from trading.state_folder import StateFolder
 
     redact = redactor()
-    settings = load_settings(overrides=given.override, account=given.account, symbol=given.symbol)
     if given.status:
-        return _show_standing(given, settings)
-    stops = _Stops()
+        return _show_standing(given, _settings(given))
+    folder = given.state / _process_name(given)
+    with start_told(folder, redact):
+        settings = _settings(given)
+        with StateFolder(folder):
+            pulse = _Pulse(folder)
+            _keep_shadowing(given, settings, _Stops(), pulse, redact)
+            pulse.ended()
+    return 0
+
+
+def _settings(given: argparse.Namespace) -> "Settings":
+    from settings import load_settings
+
+    return load_settings(overrides=given.override, account=given.account, symbol=given.symbol)
+
+
+def _process_name(given: argparse.Namespace) -> str:
+    """The folder of this process's heartbeat. It is there before any challenger, outlives them all,
+    and is known without the settings, which may be what a start fails on."""
+    from trading.state_folder import LIVE_ACCOUNT
+
+    words = ["shadow", given.account or LIVE_ACCOUNT]
+    if given.symbol is not None:
+        words.append(given.symbol.lower())
     if given.models is not None:
-        _shadow(given, settings, None, stops, redact)
-        return 0
+        words.append(given.models.resolve().name)
+    return "-".join(words)
+
+
+def _keep_shadowing(
+    given: argparse.Namespace, settings: "Settings", stops: "_Stops", pulse: "_Pulse",
+    redact: "Redactor",
+) -> None:  # fmt: skip
+    """One challenger after the other, until it is stopped."""
+    from backtest.challenger import read_challenger
+    from ml.predictors.compat import ModelError
+
+    if given.models is not None:
+        _shadow(given, settings, None, stops, pulse, redact)
+        return
     while not stops.asked:
         challenger = read_challenger(_models_dir(settings), settings.symbol)
         if challenger is None:
-            _wait_for_one(settings, stops)
+            _wait_for_one(settings, stops, pulse)
             continue
         try:
-            _shadow(given, settings, challenger, stops, redact)
+            _shadow(given, settings, challenger, stops, pulse, redact)
         except ModelError:
             if not _is_another(settings, challenger):
                 raise
-    return 0
 
 
 def _is_another(settings: "Settings", challenger: "Challenger") -> bool:
@@ -90,6 +124,27 @@ def _is_another(settings: "Settings", challenger: "Challenger") -> bool:
 
     found = read_challenger(_models_dir(settings), settings.symbol)
     return found is None or found.name != challenger.name
+
+
+class _Pulse:
+    """The heartbeat of this process, from its first sign of life on: a start that fails before
+    leaves that of the run before it to `start_told`. No URL is called: that one is the daemon's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._heart: Heartbeat | None = None
+
+    @property
+    def heart(self) -> "Heartbeat":
+        from trading.heartbeat import Heartbeat
+        from trading.pager import NoPager
+
+        if self._heart is None:
+            self._heart = Heartbeat(self._folder, NoPager(), shadow=True)
+        return self._heart
+
+    def ended(self) -> None:
+        self.heart.over("stopped; the next start goes on from here")
 
 
 class _Stops:
@@ -118,7 +173,7 @@ def _models_dir(settings: "Settings") -> Path:
     return settings.ml.paths.for_symbol(settings.symbol).graph.parent
 
 
-def _wait_for_one(settings: "Settings", stops: _Stops) -> None:
+def _wait_for_one(settings: "Settings", stops: _Stops, pulse: _Pulse) -> None:
     from backtest.challenger import read_challenger
     from trading.clock import pause
 
@@ -126,14 +181,16 @@ def _wait_for_one(settings: "Settings", stops: _Stops) -> None:
     print(f"no challenger of {settings.symbol} in {models / 'challenger'}: waiting for one")
     stop = stops.fresh()
     while not stop.requested and read_challenger(models, settings.symbol) is None:
+        pulse.heart.waits()
         pause(stop, _LOOK_FOR_ONE_S)
 
 
 def _shadow(
     given: argparse.Namespace, settings: "Settings", challenger: "Challenger | None",
-    stops: _Stops, redact: "Redactor",
+    stops: _Stops, pulse: _Pulse, redact: "Redactor",
 ) -> None:  # fmt: skip
     """Decides until it is stopped, or until the challenger is another one."""
+    from backtest.shadow.clock import BeatingClock
     from backtest.shadow.run import Shadow
     from broker.client.connect import connect
     from broker.client.read_only import ReadOnlyBridge
@@ -152,12 +209,14 @@ def _shadow(
         held.callback(client.close)
         prices = ReadOnlyBridge(client)
         most_ms = None if prices.health().mode == "paper" else settings.daemon.max_clock_skew_ms
-        live = WallClock(lambda: prices.health().utc_msc, stop, most_ms=most_ms)
+        clock = WallClock(lambda: prices.health().utc_msc, stop, most_ms=most_ms)
+        live = BeatingClock(clock, pulse.heart.waits)
         subject = held.enter_context(_with_news(subject, settings, folder))
         reporter = _reporter(given, settings, folder, redact)
-        shadow = held.enter_context(
-            Shadow(subject, folder, prices, live, stop, reporter=reporter, over=over)
-        )
+        shadow = held.enter_context(Shadow(
+            subject, folder, prices, live, stop, reporter=reporter, over=over,
+            heartbeat=pulse.heart,
+        ))  # fmt: skip
         shadow.journal.redact = redact
         shadow.run(_headline(settings, subject, folder, challenger))
 

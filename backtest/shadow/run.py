@@ -18,6 +18,7 @@ from trading.assemble import Trade, assemble
 from trading.bot import Bot
 from trading.clock import Clock, StopFlag
 from trading.forecaster import Forecaster
+from trading.heartbeat import Heartbeat
 from trading.journal import Journal, wall_ms
 from trading.model import beside
 from trading.model_source import SwapTerms
@@ -52,9 +53,11 @@ class Shadow:
         self, subject: Subject, folder: StateFolder, prices: Prices, live: Clock, stop: StopFlag, *,
         reporter: Reporter, observed_ms: Callable[[], int] = wall_ms,
         over: Callable[[], bool] = lambda: False, bars: int | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:  # fmt: skip
         """`live`: the bridge's time. `observed_ms`: the host's, which the journal keeps beside it.
-        `over`: `ShadowClock`. `bars`: how many to decide; None: no end."""
+        `over`: `ShadowClock`. `bars`: how many to decide; None: no end.
+        `heartbeat`: the process's, which beats at every close."""
         of, quantile = subject.trade.instrument, subject.trade.decision.prediction.quantile
         lookback_ms = quantile.lookback_ms + Forecaster.lookback_ms + _SPARE_MS
         self._seen = BarStore(folder.path / _MARKET)
@@ -62,7 +65,7 @@ class Shadow:
         self.venue = ShadowVenue(folder.terminal, self.market, subject.paper)
         self.journal = Journal(folder.journal, observed_ms=observed_ms)
         self._store = BarStore(folder.bars)
-        self._live, self._reporter = live, reporter
+        self._live, self._reporter, self._heartbeat = live, reporter, heartbeat
         self._clock = clock = ShadowClock(
             live, self.market, self.venue, stop, over=over,
             allowed_ms=subject.trade.daemon.act_within_ms,
@@ -78,7 +81,7 @@ class Shadow:
             subject.trade, broker=self.venue.broker, clock=clock, stop=stop, reporter=reporter,
             journal=self.journal, store=self._store, predictor=subject.models.signal,
             limits=RunLimits(from_ms, bars=bars), beside=beside(subject.models),
-            outside=subject.outside,
+            outside=subject.outside, heartbeat=self._heartbeat,
             swap=SwapTerms(
                 folder.path, subject.models, subject.paths, subject.features,
                 subject.trade.instrument.symbol, subject.trade.decision, beside,

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,19 @@ def test_failing_cycles_still_beat_and_say_since_when(tmp_path: Path) -> None:
     assert (beat.cycle, beat.written_ms) == (3, 3_000)
     heart.cycle(broker_ms=4_000, bar_open_ms=3_900, positions=0, failed=False)
     assert Beat.read(tmp_path).failing_since_ms == 0  # type: ignore[union-attr]
+
+
+def test_beat_within_a_wait_is_new_and_says_what_the_last_one_said(tmp_path: Path) -> None:
+    clock = {"ms": 1_000}
+    heart = Heartbeat(tmp_path, NoPager(), wall_ms=lambda: clock["ms"], shadow=True)
+    heart.cycle(broker_ms=900, bar_open_ms=800, positions=2, failed=True)
+    before = Beat.read(tmp_path)
+    clock["ms"] = 61_000
+    heart.waits()
+    assert before is not None
+    assert Beat.read(tmp_path) == replace(before, written_ms=61_000)
+    assert before.shadow
+    assert before.failing_since_ms == 1_000
 
 
 def test_three_failed_cycles_pause_entries_call_a_person_and_beat_on(operated: Operate) -> None:

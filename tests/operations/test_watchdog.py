@@ -1,5 +1,6 @@
 """The watchdog: what it calls an alarm, when it tells, and what it closes."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from trading.watchdog import Limits, close_positions, judge, look, pinned_accoun
 T0 = 1_800_000_000_000
 MINUTE_MS = 60_000
 LIVING = Beat("running", T0, 4711, 90, T0, T0, 2)
+SHADOW = replace(LIVING, shadow=True)
 LIMITS = Limits(close_after_s=1_800.0)
 
 
@@ -50,6 +52,40 @@ def test_alarm_is_told_once_reminded_hourly_and_told_over(tmp_path: Path) -> Non
     over = look(tmp_path, T0 + 92 * MINUTE_MS, LIMITS)
     assert over.say == (f"{tmp_path.name}: the daemon is well again",)
     assert look(tmp_path, T0 + 93 * MINUTE_MS, LIMITS).say == ()
+
+
+@pytest.mark.parametrize(
+    ("beat", "said"),
+    [
+        (SHADOW, "no heartbeat since"),
+        (replace(SHADOW, phase="failed", text="ModelMissing: x"), "the shadow has failed: ModelMi"),
+        (
+            replace(SHADOW, written_ms=T0 + 17 * MINUTE_MS, failing_since_ms=T0),
+            "the shadow lives, but no cycle has succeeded since",
+        ),
+    ],
+    ids=["silent", "failed", "failing long"],
+)
+def test_alarm_of_a_shadow_says_that_it_is_no_account(beat: Beat, said: str) -> None:
+    alarm = judge(beat, T0 + 17 * MINUTE_MS, LIMITS).alarm
+    assert said in alarm
+    assert alarm.endswith("; a shadow, no account: nothing is at a broker, bars go undecided")
+    assert "positions" not in alarm
+
+
+def test_shadow_that_beats_again_is_told_as_one(tmp_path: Path) -> None:
+    SHADOW.write(tmp_path)
+    look(tmp_path, T0 + 6 * MINUTE_MS, LIMITS)
+    replace(SHADOW, written_ms=T0 + 7 * MINUTE_MS).write(tmp_path)
+    said = look(tmp_path, T0 + 8 * MINUTE_MS, LIMITS).say
+    assert said == (f"{tmp_path.name}: the shadow is well again",)
+
+
+def test_heartbeat_of_a_version_without_shadows_is_a_daemons(tmp_path: Path) -> None:
+    words = LIVING.words()
+    del words["shadow"]
+    (tmp_path / "heartbeat.json").write_text(json.dumps(words))
+    assert Beat.read(tmp_path) == LIVING
 
 
 def test_damaged_heartbeat_is_an_alarm(tmp_path: Path) -> None:

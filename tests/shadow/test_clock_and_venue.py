@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtest.shadow.clock import ShadowClock
+from backtest.shadow.clock import BeatingClock, ShadowClock
 from backtest.shadow.market import LiveMarket
 from backtest.shadow.venue import ShadowVenue
 from backtest.venue import symbol_spec
@@ -21,8 +21,9 @@ from market.instruments import instrument
 from market.store import BarStore
 from market.timeframe import Timeframe
 from tests.builders import MONDAY_MS
-from trading.clock import StopFlag
+from trading.clock import StopFlag, WallClock
 from trading.errors import DaemonError
+from trading.journal import wall_ms
 
 XAU = instrument("XAUUSD")
 BAR_MS = Timeframe.M15.ms
@@ -202,3 +203,18 @@ def test_symbol_that_is_counted_otherwise_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DaemonError, match=r"contract size 100 is needed .* has 1;"):
         market.require_same_prices()
     store.close()
+
+
+def test_wait_for_a_close_beats_once_a_minute() -> None:
+    script, beats = Script(trading_bars(opens_on_sunday_at=4_000.0), MONDAY_MS), list[int]()
+    clock = BeatingClock(script, lambda: beats.append(script.now))
+    assert clock.wait_until(MONDAY_MS + 150_000) == MONDAY_MS + 150_000
+    assert beats == [MONDAY_MS + each for each in (60_000, 120_000, 150_000)]
+
+
+def test_wait_that_ends_early_is_not_begun_again() -> None:
+    stop = StopFlag()
+    stop.request()
+    clock = BeatingClock(WallClock(wall_ms, stop), lambda: None)
+    began_ms = wall_ms()
+    assert clock.wait_until(began_ms + 3_600_000) < began_ms + 3_600_000

@@ -20,7 +20,9 @@ from trading import clock, model
 from trading.bot import Bot
 from trading.bridge_process import PROJECT_ROOT
 from trading.decision.settings import DecisionSettings
+from trading.heartbeat import FILE, Beat
 from trading.state_folder import StateFolder
+from trading.watchdog import Limits, look
 
 RULES = DecisionSettings.model_validate({"prediction": GATE})
 
@@ -88,6 +90,97 @@ def test_challenger_is_shadowed_by_the_rules_that_it_was_judged_by(
     assert kept == json.loads(json.dumps(RULES.model_dump(mode="json")))
     assert {method for method, _ in stand.asked} == {"GET"}
     assert not StateFolder.is_held(state)
+
+
+def beat_of(tmp_path: Path) -> Beat:
+    beat = Beat.read(tmp_path / "state" / "shadow-default")
+    assert beat is not None
+    assert beat.shadow
+    return beat
+
+
+def test_shadow_beats_at_closes_and_within_its_waits_until_it_is_stopped(
+    run: Callable[..., int], tmp_path: Path, band: ForecastBand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Beat] = []
+
+    def cycle(bot: Bot) -> None:
+        seen.append(beat_of(tmp_path))
+        (tmp_path / "state" / "shadow-default" / FILE).unlink()
+        bot._parts.clock._live.wait_until(0)  # type: ignore[attr-defined]
+        seen.append(beat_of(tmp_path))
+        if len(seen) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Bot, "cycle", cycle)
+    challenger_in(tmp_path, band)
+    assert run() == 0
+    assert [(each.phase, each.cycle) for each in seen] == [("running", n) for n in (0, 0, 1, 1)]
+    assert (beat_of(tmp_path).phase, beat_of(tmp_path).cycle) == ("ended", 2)
+
+
+def test_shadow_that_waits_for_a_challenger_beats(
+    run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def wait(*_: Any) -> None:
+        seen.append(beat_of(tmp_path).phase)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(clock, "pause", wait)
+    assert run() == 0
+    assert (seen, beat_of(tmp_path).phase) == (["running"], "ended")
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (("--override", "bridge.api_base_url=http://127.0.0.1:9"), "no bridge at http://127.0.0"),
+        (("--override", "risk_percent=-1"), "SettingsError: "),
+    ],
+    ids=["bridge away", "settings"],
+)
+def test_start_that_fails_after_a_run_is_an_alarm_of_the_watchdog(
+    flags: tuple[str, ...], why: str, run: Callable[..., int], tmp_path: Path, band: ForecastBand
+) -> None:
+    challenger_in(tmp_path, band)
+    folder = tmp_path / "state" / "shadow-default"
+    folder.mkdir(parents=True)
+    Beat("ended", 1_000, 4711, shadow=True).write(folder)
+    assert run(*flags) in (2, 3)
+    (said,) = look(folder, beat_of(tmp_path).written_ms, Limits()).say
+    assert said.startswith("shadow-default: the shadow has failed: ")
+    assert why in said
+
+
+def test_defect_while_it_runs_is_an_alarm_of_the_watchdog(
+    run: Callable[..., int], tmp_path: Path, band: ForecastBand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cycle(bot: Bot) -> None:
+        raise ZeroDivisionError("x")
+
+    monkeypatch.setattr(Bot, "cycle", cycle)
+    challenger_in(tmp_path, band)
+    with pytest.raises(ZeroDivisionError):
+        run()
+    assert (beat_of(tmp_path).phase, beat_of(tmp_path).text) == ("failed", "ZeroDivisionError: x")
+
+
+def test_second_shadow_process_is_refused_and_leaves_the_first_ones_heartbeat(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "state" / "shadow-default"
+    with StateFolder(folder):
+        Beat("running", 1_000, 4711, shadow=True).write(folder)
+        assert run() == 2
+    assert f"is running here already (process {os.getpid()})" in capsys.readouterr().err
+    assert beat_of(tmp_path) == Beat("running", 1_000, 4711, shadow=True)
+
+
+def test_status_leaves_no_heartbeat(run: Callable[..., int], tmp_path: Path) -> None:
+    assert run("--status") == 1
+    assert not (tmp_path / "state" / "shadow-default").exists()
 
 
 @pytest.mark.usefixtures("stops_at_first_cycle")
