@@ -124,7 +124,8 @@ def _decided(run: Run) -> SwapPlan:
         said = "the challenger serves; the candidate was held against the models before it"
         return _with(plan, said, action="serve", source=str(ruling.folder), origin=ruling.run)
     if refused := [name for name in GATES if not run.result(name)["passed"]]:
-        return _with(plan, f"the champion stays: not passed: {', '.join(refused)}")
+        stays = "the champion stays" if before else "no model serves, and the candidate shall not"
+        return _with(plan, f"{stays}: not passed: {', '.join(refused)}")
     if ruling.kind == "waits":
         return _with(plan, "the candidate passed; it is not placed while a challenger is tried")
     if not before or run.settings.weekly.shadow_days == 0:

@@ -11,6 +11,7 @@ _HEADLINES = {
     "serve": "The candidate serves now.",
     "place": "The champion stays; the candidate decides in shadow from now on.",
     "keep": "The champion stays.",
+    "none": "No model serves: there was none, and the candidate was not let in.",
 }
 
 
@@ -38,6 +39,8 @@ def verdict_of(records: Mapping[str, PhaseRecord]) -> Verdict:
     action = str(swapped.figures["action"])
     if swapped.figures["challenger"].get("ruling") == "promoted":
         action = "promoted"
+    elif action == "keep" and not swapped.figures["after"]:
+        action = "none"
     why = (*swapped.words, *(line for name in GATES for line in _missed(records, name)))
     return Verdict(_HEADLINES[action], why, tuple(_next(records, action)))
 

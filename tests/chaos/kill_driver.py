@@ -175,7 +175,7 @@ def run_all(folder: Path, *, kills: int, seed: int) -> dict[str, Any]:
     """An unbroken run, one with harmless kills, one with kills that may lose an order."""
     losing = max(len(_LOSING), kills // 10)
     harmless = kills - losing
-    bars = 60 + 8 * kills
+    bars = 60 + 18 * kills  # the kills must all come before the end, on a fast machine too
     market = generated_market(folder / "market.parquet", days=bars // 96 + 1, seed=seed)
     plan, short = plan_of(market, bars=bars), plan_of(market, bars=60 + 30 * losing)
     whole, broken = stand_in(folder / "whole", plan), stand_in(folder / "broken", plan)

@@ -52,6 +52,21 @@ def test_report_begins_with_the_verdict_and_why(project: Path) -> None:
     assert lines[5] == ("- a criterion: 2 is needed, 1 was seen; what would prove it: more trades")
 
 
+def test_report_of_a_refused_candidate_where_nothing_serves_speaks_of_no_champion(
+    project: Path,
+) -> None:
+    models = project / "models"
+    for each in [*models.glob("*.onnx"), *models.glob("*.json")]:
+        each.unlink()
+    run = make_run(project, **REFUSED)
+    result = swap(run)
+    assert result.words[0].startswith("no model serves, and the candidate shall not: not passed")
+    end(run, "swap", result.figures, at_ms=BEGAN_MS)
+    report(run)
+    text = (run.root / "reports" / f"weekly_btcusd_{NAME}.md").read_text()
+    assert "**No model serves: there was none, and the candidate was not let in.**" in text
+
+
 def test_report_shows_gates_comparison_change_and_phases(run: Run) -> None:
     text = written(run)
     assert "| a criterion | 2 | 1 | yes |  |" in text
