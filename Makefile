@@ -18,7 +18,7 @@ paper: $(VENV)/.trading  ## trade the simulated MT5 terminal live, no account ne
 	@$(PY) trading.py --paper $(RUN)
 
 test: $(VENV)/.development  ## all tests but the long ones (under 10 minutes)
-	@$(PY) -m pytest -n 2 --dist loadfile $(RUN)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(RUN)
 
 soak: $(VENV)/.development  ## the long tests
 	@$(PY) -m pytest -m soak $(RUN)
@@ -30,7 +30,7 @@ check: $(VENV)/.development  ## what CI runs: lint, types, tests
 	@$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.development  ## speed, beside its peers, as JSON lines
 	@$(PY) benchmarks/run.py $(RUN)
