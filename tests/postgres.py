@@ -5,7 +5,6 @@ Needs Debian's `postgresql` and root (the server refuses to run as root, so it r
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_ports
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def postgres_server() -> Iterator[PostgresServer]:
         pytest.skip(why)
     folder = Path(tempfile.mkdtemp(prefix="novosky-postgres-"))
     folder.chmod(0o755)
-    server = PostgresServer(bins[-1], folder, _free_port())
+    server = PostgresServer(bins[-1], folder, free_ports(1)[0])
     try:
         server.prepare()
         server.start()
@@ -88,9 +89,3 @@ def _as_postgres(*command: object) -> None:
         ["runuser", "-u", "postgres", "--", *map(str, command)],
         check=True, stdout=subprocess.DEVNULL, cwd="/",
     )  # fmt: skip
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_ports
 
 KEY_ID, KEY = "hub-tests", "hub-tests-secret"
 BUCKET = "models"
@@ -34,7 +35,7 @@ def weed_binary() -> Path:
 @contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
     """The address of a server with one bucket and one key; its log is in `folder`."""
-    ports = _free_ports(4)
+    ports = free_ports(4)
     rights = ["Admin", "Read", "Write", "List"]
     identity = {
         "name": "hub", "credentials": [{"accessKey": KEY_ID, "secretKey": KEY}], "actions": rights,
@@ -86,23 +87,3 @@ def _make_bucket(address: str, process: "subprocess.Popen[bytes]", log: Path) ->
                 tail = log.read_text(errors="replace")[-2000:]
                 pytest.fail(f"SeaweedFS did not start: {error}\n{tail}")
             time.sleep(0.2)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Free ports whose gRPC twin, 10,000 higher, is free as well."""
-    found: list[int] = []
-    for port in range(20_000 + os.getpid() % 20_000, 45_000):
-        if _is_free(port) and _is_free(port + 10_000):
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise RuntimeError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
