@@ -67,8 +67,8 @@ class HotReload:
 
     def started(self, now_ms: int) -> None:
         """Tells what was edited since this journal's last run; its first has nothing to compare."""
-        held, now = self._journal.meta(_HELD), self._held()
-        before: dict[str, Any] = now if held is None else json.loads(held)
+        held, text = self._journal.meta(_HELD), self._held()
+        before, now = json.loads(held or text), json.loads(text)
         changes = [
             Change(path, before.get(path), now.get(path))
             for path in sorted(before.keys() | now.keys())
@@ -129,11 +129,12 @@ class HotReload:
         self._reporter.note(text)
 
     def _hold(self) -> None:
-        self._journal.set_meta(**{_HELD: json.dumps(self._held())})
+        self._journal.set_meta(**{_HELD: self._held()})
 
-    def _held(self) -> dict[str, Any]:
-        """All settings in force by their key, as JSON has them."""
-        return leaves(self.in_force.model_dump(mode="json")) | dict(self._first.rest)
+    def _held(self) -> str:
+        """All settings in force by their key, as JSON without secrets (a URL may hold one)."""
+        values = leaves(self.in_force.model_dump(mode="json")) | dict(self._first.rest)
+        return self._journal.redact(json.dumps(values))
 
     def _rest_changes(self) -> list[Change]:
         before, after = self._first.rest, self._edited.rest

@@ -16,7 +16,7 @@ from tests.ports import free_ports
 
 KEY_ID, KEY = "hub-tests", "hub-tests-secret"
 BUCKET = "models"
-_START_S = 60
+_START_S = 120
 
 
 def weed_binary() -> Path:

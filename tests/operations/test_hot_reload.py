@@ -10,6 +10,7 @@ from settings import SettingsFiles, load_settings
 from settings.reload import edited_of
 from tests.operations.conftest import Operated
 from trading.commands import Command
+from trading.redaction import Redactor
 
 Operate = Callable[..., Operated]
 
@@ -85,6 +86,20 @@ def test_what_was_changed_while_it_ran_is_not_told_again_at_the_next_start(
         {"risk_percent": [2.0, 0.5]}
     ]
     assert second.reporter.notes == []
+
+
+def test_password_in_an_address_is_neither_kept_nor_told_as_an_edit(operated: Operate) -> None:
+    address = "http://user:hush-hush@h:1"
+    first = operated(bars=3)
+    first.edit(bridge__api_base_url=address)
+    first.close()
+    for bars in (3, 6):
+        daemon = operated(bars=bars, terminal=first.terminal)
+        daemon.journal.redact = Redactor(())
+        daemon.run()
+        assert "//[secret]@h:1" in (daemon.journal.meta("settings_held") or "")
+        assert not daemon.events("settings_changed")
+        daemon.close()
 
 
 def test_unsafe_key_is_named_once_and_waits_for_a_restart(operated: Operate) -> None:
