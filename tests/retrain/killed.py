@@ -2,30 +2,27 @@
 
 python -m tests.retrain.killed SCENARIO TEMPLATE PROJECT STRIDE
 
-A step is a call that changes the disk or makes a change last; before step n on PROJECT, a copy of
-the template, the process ends by SIGKILL, and the copy becomes PROJECT-n (n = 1, 1 + STRIDE, …).
-The last one is the first that came to its end. The clock stands still, so that all that came to
-their end are alike.
+Before step n (`tests.killing`) on PROJECT, a copy of the template, the process ends, and the copy
+becomes PROJECT-n (n = 1, 1 + STRIDE, …). The last one is the first that came to its end. The clock
+stands still, so that all that came to their end are alike.
 """
 
-import os
 import shutil
-import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 from retrain.phase import Phase, PhaseResult, Run
 from retrain.pipeline import phases
 from retrain.runner import run_phases
 from retrain.swapping import roll_back
 from retrain.weekly import go, open_run, run_named
+from tests.killing import came_to_its_end
 from tests.retrain.projects import BEGAN_MS, NAME, SERVED_AT_ONCE, options_of, settings_of
 
-_STEPS = ("replace", "symlink", "link", "mkdir", "unlink", "fsync", "rmdir", "remove")
 NOW_MS = BEGAN_MS + 3_600_000
 
 
@@ -71,48 +68,12 @@ SCENARIOS = {each.__name__: each for each in (last_three, given_back, counted_ph
 def main(scenario: Callable[[Path], None], template: Path, project: Path, stride: int) -> None:
     """One process and one copy of the template for each step, until one is not killed."""
     time.time_ns = lambda: NOW_MS * 1_000_000
-    step, status = 1 - stride, -1
-    while status != 0:
-        step += stride
+    for step in count(1, stride):
         shutil.copytree(template, project, symlinks=True)
-        child = os.fork()
-        if child == 0:
-            _kill_before(step)
-            _end(scenario, project)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if status not in (0, -signal.SIGKILL):
-            raise SystemExit(f"step {step}: status {status}")
+        ended = came_to_its_end(partial(scenario, project), killed_before=step)
         project.rename(project.with_name(f"{project.name}-{step}"))
-
-
-def _end(scenario: Callable[[Path], None], project: Path) -> None:
-    """A forked process must not end as others do: it would wait for threads that it has not."""
-    status = 1
-    try:
-        scenario(project)
-        status = 0
-    finally:
-        if status:
-            traceback.print_exc()
-        os._exit(status)
-
-
-def _kill_before(step: int) -> None:
-    """Counts the steps of this process from here on."""
-    left = step
-
-    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*values: Any, **named: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*values, **named)
-
-        return run
-
-    for name in _STEPS:
-        setattr(os, name, counted(getattr(os, name)))
+        if ended:
+            return
 
 
 if __name__ == "__main__":
