@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from backtest.prop_record import AccountRecord
+    from backtest.prop.record import AccountRecord
     from trading.decision.prop_rules import PropRules
 
 _ALL = "all"
@@ -72,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from backtest.prop_evaluation import Drawing, evaluate
-    from backtest.prop_words import as_json, print_report, too_few
+    from backtest.prop.evaluation import Drawing, evaluate
+    from backtest.prop.words import as_json, print_report, too_few
     from trading.errors import DaemonError
 
     rules = _rules(given.profile)
@@ -110,7 +110,7 @@ def _rules(name: str) -> "PropRules":
 
 
 def _record(given: argparse.Namespace) -> "AccountRecord":
-    from backtest.prop_record import record_of_table
+    from backtest.prop.record import record_of_table
 
     if given.trades is not None:
         return record_of_table(given.trades, given.balance, given.risk_pct)
@@ -118,7 +118,7 @@ def _record(given: argparse.Namespace) -> "AccountRecord":
 
 
 def _of_journal(given: argparse.Namespace) -> "AccountRecord":
-    from backtest.prop_record import record_of_lines
+    from backtest.prop.record import record_of_lines
     from settings import load_settings, state_name_of
     from trading.journal_reads import JournalReads
     from trading.outbox import open_read_only
@@ -138,7 +138,7 @@ def _of_journal(given: argparse.Namespace) -> "AccountRecord":
 
 
 def _of_backtest(given: argparse.Namespace) -> "AccountRecord":
-    from backtest.prop_record import record_of_lines
+    from backtest.prop.record import record_of_lines
     from backtest.run import decided_run
 
     done = decided_run(given)

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from backtest.prop import Rows
-from backtest.prop_days import TradingDays
+from backtest.prop.days import TradingDays
+from backtest.prop.paths import Rows
 from trading.decision.prop_rules import PropProfile
 
 DAY_MS = 86_400_000

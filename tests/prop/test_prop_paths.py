@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from backtest.prop import PAYOUT_DAYS, End, Game, draw_rows, floors, play
-from backtest.prop_days import TradingDays
+from backtest.prop.days import TradingDays
+from backtest.prop.paths import PAYOUT_DAYS, End, Game, draw_rows, floors, play
 from tests.prop.paths import days_of, in_order, profile_of
 from trading.decision.prop_rules import PropProfile, daily_floor, total_floor
 from trading.decision.records import DayState, PropState

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtest.prop_days import Moment, PastTrade, days_of_account, days_of_trades
-from backtest.prop_record import record_of_lines, record_of_table
+from backtest.prop.days import Moment, PastTrade, days_of_account, days_of_trades
+from backtest.prop.record import record_of_lines, record_of_table
 from broker.contract.constants import DealEntry, DealType
 from market.sources.errors import SourceError
 from tests.builders import MONDAY_MS, make_deal, make_input

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backtest.prop import Game, RiskRow, best_risk, breaking, passing, play
-from backtest.prop_evaluation import Drawing, evaluate
-from backtest.prop_record import record_of_lines
+from backtest.prop.evaluation import Drawing, evaluate
+from backtest.prop.paths import Game, RiskRow, best_risk, breaking, passing, play
+from backtest.prop.record import record_of_lines
+from backtest.prop.words import best_words
 from backtest.prop_report import main
-from backtest.prop_words import best_words
 from tests.prop.paths import days_of, profile_of
 from tests.tiny_models import write_models
 from tests.trading.paper_runs import (

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.prop import (
+from backtest.prop.days import TradingDays
+from backtest.prop.paths import (
     End,
     Game,
     Played,
@@ -17,7 +18,6 @@ from backtest.prop import (
     passing,
     play,
 )
-from backtest.prop_days import TradingDays
 from backtest.statistics.proportions import Interval
 from trading.decision.prop_rules import Phase, PropProfile
 

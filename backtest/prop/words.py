@@ -7,10 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from backtest.prop import PAYOUT_DAYS, RiskRow
-from backtest.prop_days import TradingDays
-from backtest.prop_evaluation import Drawing, PhaseResult, ProfileResult
-from backtest.prop_record import AccountRecord
+from backtest.prop.days import TradingDays
+from backtest.prop.evaluation import Drawing, PhaseResult, ProfileResult
+from backtest.prop.paths import PAYOUT_DAYS, RiskRow
+from backtest.prop.record import AccountRecord
 from backtest.statistics.proportions import Interval
 from market.bars import utc_text
 from trading.decision.prop_rules import PropProfile

@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.prop_days import TradingDays
+from backtest.prop.days import TradingDays
 from backtest.statistics.bootstrap import mean_block
 from backtest.statistics.proportions import Interval, wilson
 from market.bars import Float64s

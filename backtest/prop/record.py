@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from backtest.prop_days import Moment, PastTrade, TradingDays, days_of_account, days_of_trades
+from backtest.prop.days import Moment, PastTrade, TradingDays, days_of_account, days_of_trades
 from broker.contract.constants import DealType
 from broker.contract.messages import Deal
 from market.sources.errors import SourceError
