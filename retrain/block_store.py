@@ -18,7 +18,7 @@ from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
-from backtest.walk_forward import TradedBlock
+from backtest.walk_forward.blocks import TradedBlock
 from ml.hub.store import write_whole
 
 _MARK = "trained.json"

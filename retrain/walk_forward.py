@@ -14,11 +14,11 @@ from backtest.analysis import plain_summary
 from backtest.decided_run import DecidedRun, costs_of, decided_run, settings_of
 from backtest.evidence import system_of
 from backtest.looks import look
-from backtest.random_twin import random_twin
 from backtest.review import Review
 from backtest.run_options import contradiction
 from backtest.statistics import TrialSharpes, sharpe_daily
-from backtest.walk_forward import Block, Pool, TradedBlock, cut_blocks, pooled, traded_block
+from backtest.walk_forward.blocks import Block, Pool, TradedBlock, cut_blocks, pooled, traded_block
+from backtest.walk_forward.random_twin import random_twin
 from market.bars import Bars, utc_text
 from ml.predictors.settings import PROJECT_ROOT
 from ml.train_inputs import TrainInputs, read_inputs
@@ -38,7 +38,11 @@ YEAR_MS = 365 * 86_400_000
 _DAY_MS = 86_400_000
 _ONE_MORE_BAR_MS = 15 * 60_000
 _TRAINS = ("ml/train_pipeline.py",)
-_TRADES = ("backtest/decided_run.py", "backtest/random_twin.py", "backtest/walk_forward.py")
+_TRADES = (
+    "backtest/decided_run.py",
+    "backtest/walk_forward/random_twin.py",
+    "backtest/walk_forward/blocks.py",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ sys.path.insert(0, str(_ROOT))
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from backtest.walk_forward_report import WalkReport
-    from backtest.windows import Headline
+    from backtest.walk_forward.report import WalkReport
+    from backtest.walk_forward.windows import Headline
     from retrain.walk_forward import Walked, WalkForward, WalkOptions
 
 
@@ -96,7 +96,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _headline(text: str) -> "Headline":
-    from backtest.windows import Headline
+    from backtest.walk_forward.windows import Headline
 
     try:
         won, factor = (float(each) for each in text.split(","))
@@ -168,7 +168,7 @@ def _print_plan(walk: "WalkForward", missing: Sequence[Any], console: "Console")
 def _report(
     given: argparse.Namespace, options: "WalkOptions", walk: "WalkForward", walked: "Walked"
 ) -> "WalkReport":
-    from backtest.walk_forward_report import walk_report
+    from backtest.walk_forward.report import walk_report
 
     paper = walk.settings.paper
     made_of = {
@@ -190,7 +190,7 @@ def _report(
 def _print_report(report: "WalkReport", console: "Console") -> None:
     from rich.table import Table
 
-    from backtest.walk_forward_report import tables
+    from backtest.walk_forward.report import tables
 
     for shown in tables(report):
         made = Table(title=shown.title, title_justify="left")
@@ -204,8 +204,8 @@ def _print_report(report: "WalkReport", console: "Console") -> None:
 
 
 def _write(given: argparse.Namespace, walk: "WalkForward", report: "WalkReport") -> list[Path]:
-    from backtest.walk_forward_chart import write_png
-    from backtest.walk_forward_report import write_files
+    from backtest.walk_forward.chart import write_png
+    from backtest.walk_forward.report import write_files
 
     stem = given.out or Path("reports") / f"walk_forward_{walk.settings.symbol.lower()}"
     files = write_files(report, stem)

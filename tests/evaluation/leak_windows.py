@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from backtest.analysis import as_json
 from backtest.driver import BacktestRun
 from backtest.statistics import TrialSharpes
-from backtest.walk_forward import Block, pool_figures, pooled, traded_block
-from backtest.walk_forward_chart import write_png
-from backtest.windows import Headline, Windows, all_windows, quantiles, reached
+from backtest.walk_forward.blocks import Block, pool_figures, pooled, traded_block
+from backtest.walk_forward.chart import write_png
+from backtest.walk_forward.windows import Headline, Windows, all_windows, quantiles, reached
 from market.sources.files import read_bars
 from tests.evaluation.leak_earnings import leaking_run
 from tests.evaluation.planted_leaks import BTC, LEAKS, utc_ms

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backtest.walk_forward import DAY_MS, Block, TradedBlock
+from backtest.walk_forward.blocks import DAY_MS, Block, TradedBlock
 
 MONDAY_MS = 19_723 * DAY_MS  # 2024-01-01
 _STEP_MS = DAY_MS // 4

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backtest.statistics import TrialSharpes
-from backtest.walk_forward import (
+from backtest.walk_forward.blocks import (
     DAY_MS,
     WEEK_MS,
     Block,

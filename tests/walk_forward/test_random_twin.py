@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backtest.driver import BacktestRun, run_backtest
-from backtest.random_twin import random_twin
+from backtest.walk_forward.random_twin import random_twin
 from market.instruments import instrument
 from tests.backtest.markets import decided, random_probabilities, random_walk, rules
 

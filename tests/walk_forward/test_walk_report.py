@@ -9,10 +9,10 @@ import pytest
 
 from backtest.gates import GateSettings
 from backtest.statistics import TrialSharpes
-from backtest.walk_forward import pooled
-from backtest.walk_forward_chart import write_png
-from backtest.walk_forward_report import WalkReport, markdown, tables, walk_report, write_files
-from backtest.windows import Headline
+from backtest.walk_forward.blocks import pooled
+from backtest.walk_forward.chart import write_png
+from backtest.walk_forward.report import WalkReport, markdown, tables, walk_report, write_files
+from backtest.walk_forward.windows import Headline
 from tests.walk_forward.records import block
 
 SEEDS = Headline(0.717, 5.46)

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from backtest.statistics import binomial_tail
-from backtest.walk_forward import DAY_MS, pooled
-from backtest.windows import Headline, all_windows, chance, quantiles, reached
+from backtest.walk_forward.blocks import DAY_MS, pooled
+from backtest.walk_forward.windows import Headline, all_windows, chance, quantiles, reached
 from tests.walk_forward.records import MONDAY_MS, block
 
 SEEDS = Headline(0.717, 5.46)

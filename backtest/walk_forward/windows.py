@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from backtest.statistics import binomial_tail, break_even, profit_factor, sharpe_daily
-from backtest.walk_forward import DAY_MS, Pool
+from backtest.walk_forward.blocks import DAY_MS, Pool
 from market.bars import Float64s, Int64s
 from trading.implausible import LEAST_TRADES, implausible
 

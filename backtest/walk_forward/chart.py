@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backtest.windows import Headline, Windows
+from backtest.walk_forward.windows import Headline, Windows
 
 _COLOURS = ("#9aa5b1", "#1f6feb", "#d1242f", "#8250df")
 _LEAST, _MOST = 0.1, 20.0
