@@ -36,10 +36,10 @@ def measured(
     """
     import numpy as np
 
-    from backtest.analysis import plain_summary
     from backtest.gates.measure import measure
     from backtest.looks import look
-    from backtest.review import Review
+    from backtest.report.analysis import plain_summary
+    from backtest.report.review import Review
     from backtest.statistics import daily_returns
 
     run = done.run

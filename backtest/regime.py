@@ -32,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(given: argparse.Namespace) -> bool:
-    from backtest.analysis import analyse
     from backtest.checks.regime import decide_regime
     from backtest.decided_run import decided_run
     from backtest.looks import look
+    from backtest.report.analysis import analyse
     from trading.summary import require_writable
 
     require_writable(given.log)
@@ -69,8 +69,8 @@ def diagnosed(done: "DecidedRun") -> tuple["Regime", "Regime"]:
 def _show(given: argparse.Namespace, found: Sequence["Regime"], said: "RegimeVerdict") -> None:
     import json
 
-    from backtest.analysis import as_json
     from backtest.checks.console import show_json, show_table
+    from backtest.report.analysis import as_json
 
     answer: dict[str, Any] = {
         "regimes": [as_json(asdict(each)) for each in found], **asdict(said)

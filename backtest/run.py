@@ -21,7 +21,7 @@ from backtest.decided_run import DecidedRun, decided_run
 from backtest.run_options import add_run_options, contradiction
 
 if TYPE_CHECKING:
-    from backtest.analysis import Analysis
+    from backtest.report.analysis import Analysis
 
 __all__ = ["DecidedRun", "add_run_options", "decided_run", "main"]
 
@@ -58,9 +58,9 @@ def _parser() -> argparse.ArgumentParser:
 def _run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from backtest.analysis import analyse
-    from backtest.console import table
     from backtest.looks import look
+    from backtest.report.analysis import analyse
+    from backtest.report.console import table
     from trading.summary import require_writable, write_summary
 
     require_writable(given.summary)
@@ -78,7 +78,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _write_report(given: argparse.Namespace, analysis: "Analysis") -> Path:
-    from backtest.html import write_report
+    from backtest.report.html import write_report
 
     name = f"backtest_{analysis.run.bars.history.symbol.lower()}.html"
     path: Path = given.report or REPORTS / name

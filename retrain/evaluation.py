@@ -20,8 +20,8 @@ from retrain.phase import PhaseResult, Run
 from retrain.window import WEEK_MS, settings_of, window
 
 if TYPE_CHECKING:
-    from backtest.analysis import Analysis
     from backtest.decided_run import DecidedRun
+    from backtest.report.analysis import Analysis
     from backtest.statistics import TrialSharpes
     from settings import Settings
 
@@ -99,10 +99,10 @@ def _judged(
     run: Run, who: str, models: Path | None, settings: "Settings", span: tuple[int, int]
 ) -> dict[str, Any]:
     """One system over the judged weeks: files below `backtests`, figures for the store."""
-    from backtest.analysis import analyse, as_json
     from backtest.decided_run import decided_run
-    from backtest.html import write_report
     from backtest.looks import look
+    from backtest.report.analysis import analyse, as_json
+    from backtest.report.html import write_report
     from backtest.statistics import score
 
     given = given_for(run, models, from_ms=span[0], to_ms=span[1])
@@ -132,8 +132,8 @@ def _judged(
 
 def _trades(of: "Analysis") -> dict[str, list[Any]]:
     """Finished trades in order of closing; R is None where a trade had no stop."""
-    from backtest.analysis import as_json
-    from backtest.report import r_multiples
+    from backtest.report.analysis import as_json
+    from backtest.report.trades import r_multiples
 
     r = r_multiples(of.trades, of.run.terms) if of.trades else np.zeros(0)
     pairs = [(each.trade, float(multiple)) for each, multiple in zip(of.trades, r, strict=True)]

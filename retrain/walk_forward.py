@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backtest.analysis import plain_summary
 from backtest.decided_run import DecidedRun, costs_of, decided_run, settings_of
 from backtest.evidence import system_of
 from backtest.looks import look
-from backtest.review import Review
+from backtest.report.analysis import plain_summary
+from backtest.report.review import Review
 from backtest.run_options import contradiction
 from backtest.statistics import TrialSharpes, sharpe_daily
 from backtest.walk_forward.blocks import Block, Pool, TradedBlock, cut_blocks, pooled, traded_block

@@ -16,7 +16,7 @@ import numpy as np
 from backtest.columns import DecidedBars, decided_bars
 from backtest.driver import BacktestRun, Rules, run_backtest
 from backtest.memory import Memory
-from backtest.report import chart_trades, r_multiples
+from backtest.report.trades import chart_trades, r_multiples
 from backtest.statistics import daily_returns, profit_factor, score, sharpe_daily, wilson
 from backtest.sweep.base import SweepBase, code_sha256
 from backtest.sweep.errors import SweepError

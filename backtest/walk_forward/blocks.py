@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from backtest.driver import BacktestRun
-from backtest.figures import proof_of_days, proof_of_trades
-from backtest.report import chart_trades, r_multiples
-from backtest.run_costs import net_of, run_costs, trade_costs
+from backtest.report.costs import net_of, run_costs, trade_costs
+from backtest.report.proof import proof_of_days, proof_of_trades
+from backtest.report.trades import chart_trades, r_multiples
 from backtest.statistics import TrialSharpes, bootstrap, cost_share, max_drawdown, profit_factor
 from market.bars import Float64s, Int64s, utc_text
 from trading.equity import EquityCurve

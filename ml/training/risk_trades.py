@@ -15,7 +15,7 @@ import numpy as np
 
 from backtest.columns import DecidedBars, decided_bars
 from backtest.driver import BacktestRun, run_backtest
-from backtest.report import ChartTrade, chart_trades
+from backtest.report.trades import ChartTrade, chart_trades
 from backtest.rules import Rules
 from broker.simulator.settings import PaperSettings
 from market.bars import Bars

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from backtest.coverage import KeyUse, coverage, rule_of, settings_keys
-from backtest.coverage_rules import RULES, Facts
+from backtest.report.coverage import KeyUse, coverage, rule_of, settings_keys
+from backtest.report.coverage_rules import RULES, Facts
 from settings import Settings, load_settings
 from trading.decision.settings import DecisionSettings
 
@@ -38,7 +38,7 @@ ALL_KEYS = sorted(settings_keys(dict.fromkeys(keys_of(Settings))))
 
 @pytest.mark.parametrize("key", ALL_KEYS)
 def test_every_key_of_the_settings_has_a_rule(key: str) -> None:
-    assert rule_of(key) is not None, f"{key}: add a rule to backtest/coverage_rules.py"
+    assert rule_of(key) is not None, f"{key}: add a rule to backtest/report/coverage_rules.py"
 
 
 def test_keys_of_the_decision_have_a_rule_of_their_own_section() -> None:

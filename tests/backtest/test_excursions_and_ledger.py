@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backtest.breakdown import groups
-from backtest.denial_ledger import ShadowTrades, denial_ledger, follow
 from backtest.driver import BacktestRun, run_backtest
-from backtest.excursions import excursions
-from backtest.report import chart_trades
-from backtest.review import LoneDenial, Review
-from backtest.run_costs import run_costs
+from backtest.report.breakdown import groups
+from backtest.report.costs import run_costs
+from backtest.report.denial_ledger import ShadowTrades, denial_ledger, follow
+from backtest.report.excursions import excursions
+from backtest.report.review import LoneDenial, Review
+from backtest.report.trades import chart_trades
 from broker.simulator.settings import PaperSettings
 from market.instruments import instrument
 from tests.backtest.markets import decided, rules

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from backtest.driver import BacktestRun, run_backtest
-from backtest.report import chart_trades, figures, months
+from backtest.report.months import months
+from backtest.report.rows import figures
+from backtest.report.trades import chart_trades
 from market.instruments import instrument
 from tests.backtest.markets import STRATEGY, decided, random_probabilities, random_walk, rules
 from trading.results import summarise

@@ -17,8 +17,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from backtest.analysis import as_json
 from backtest.driver import BacktestRun
+from backtest.report.analysis import as_json
 from backtest.statistics import TrialSharpes
 from backtest.walk_forward.blocks import Block, pool_figures, pooled, traded_block
 from backtest.walk_forward.chart import write_png

@@ -19,7 +19,7 @@ from backtest.gates import (
 )
 from backtest.gates.measure import measure
 from backtest.go_live import Refusal, require_evidence
-from backtest.report import chart_trades, r_multiples
+from backtest.report.trades import chart_trades, r_multiples
 from backtest.statistics import (
     TrialSharpes,
     daily_returns,

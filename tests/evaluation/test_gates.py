@@ -26,7 +26,7 @@ from backtest.gates import (
 )
 from backtest.gates.proofs import NO_EDGE, edge_proof
 from backtest.gates.walk_forward import SEEDS_WARNING
-from backtest.report import ChartTrade, r_multiples
+from backtest.report.trades import ChartTrade, r_multiples
 from backtest.statistics import Score
 from tests.builders import make_closed_trade, make_input
 from tests.evaluation.made import PROVEN

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from backtest.analysis import analyse
 from backtest.decided_run import DecidedRun
 from backtest.gates import Verdict
 from backtest.planted import ErrorRate
+from backtest.report.analysis import analyse
 from ml.predictors.model_set import ModelSet
 from ml.training.trial_sharpes import trial_sharpes
 from ml.training.trials import TrialLedger

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backtest.coverage_rules import RULES, Facts, Rule, State
+from backtest.report.coverage_rules import RULES, Facts, Rule, State
 
 STATES: tuple[State, ...] = ("exercised", "unused", "unsupported")
 

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from backtest.denial_ledger import WARNING
-from backtest.report import MONTH_HEAD, figures, month_row
-from backtest.report_rows import (
+from backtest.report.denial_ledger import WARNING
+from backtest.report.rows import (
     LEDGER_HEAD,
+    MONTH_HEAD,
     PROOF_HEAD,
     cost_rows,
+    figures,
     ledger_rows,
+    month_row,
     proof_rows,
     settings_counts,
 )
 
 if TYPE_CHECKING:
-    from backtest.analysis import Analysis
+    from backtest.report.analysis import Analysis
 
 
 # Columns of the denials ledger that fit into a terminal: all but counts and win rates.

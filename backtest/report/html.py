@@ -5,25 +5,27 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backtest.breakdown import WARNING as GROUPS_WARNING
-from backtest.denial_ledger import WARNING as LEDGER_WARNING
-from backtest.html_charts import excursion_chart, group_charts, run_chart
-from backtest.report import MONTH_HEAD, figures, month_row
-from backtest.report_rows import (
+from backtest.report.breakdown import WARNING as GROUPS_WARNING
+from backtest.report.charts import excursion_chart, group_charts, run_chart
+from backtest.report.denial_ledger import WARNING as LEDGER_WARNING
+from backtest.report.rows import (
     GROUP_HEAD,
     LEDGER_HEAD,
+    MONTH_HEAD,
     PROOF_HEAD,
     SETTINGS_HEAD,
     cost_rows,
+    figures,
     group_rows,
     ledger_rows,
+    month_row,
     proof_rows,
     settings_counts,
     settings_rows,
 )
 
 if TYPE_CHECKING:
-    from backtest.analysis import Analysis
+    from backtest.report.analysis import Analysis
 
 _STYLE = """
 body{font:14px system-ui,sans-serif;margin:2em auto;max-width:1200px;color:#222}

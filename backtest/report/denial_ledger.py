@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtest.review import LoneDenial
+from backtest.report.review import LoneDenial
 from backtest.statistics import Interval, bootstrap, mean_block, wilson
 from broker.simulator.feed import NEVER, Watch
 from broker.simulator.rollover import Rollovers

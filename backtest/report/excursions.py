@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.report import ChartTrade
+from backtest.report.trades import ChartTrade
 from market.bars import Bars, Float64s
 
 

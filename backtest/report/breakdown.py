@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.columns import DecidedBars
-from backtest.report import ChartTrade
+from backtest.report.trades import ChartTrade
 from backtest.statistics import Estimate, Interval, bootstrap, wilson
 from market.bars import Float64s
 from market.instrument import Instrument

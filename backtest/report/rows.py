@@ -1,22 +1,24 @@
-"""Proof, costs, groups, denials and settings of a run as rows of text."""
+"""A run as rows of text: figures, proof, costs, months, groups, denials and settings."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backtest.breakdown import Group
-from backtest.coverage import STATES, KeyUse
-from backtest.denial_ledger import DenialRow
-from backtest.run_costs import RunCosts
+from backtest.report.breakdown import Group
+from backtest.report.costs import RunCosts
+from backtest.report.coverage import STATES, KeyUse
+from backtest.report.denial_ledger import DenialRow
+from backtest.report.months import Month
 from backtest.statistics import Interval
 
 Rows = list[tuple[str, ...]]
 
 PROOF_HEAD = ("figure", "value", "95 % limits")
+MONTH_HEAD = ("month", "trades", "won", "net profit", "return")
 GROUP_HEAD = ("group", "trades", "won", "95 % limits", "net profit", "mean R", "95 % limits")
 LEDGER_HEAD = ("rule", "bars", "alone", "followed", "won", "saved", "mean R", "95 % limits", "it")
 SETTINGS_HEAD = ("key", "value", "in this run", "why")
-_FIGURES = (
+_PROOF = (
     ("win rate", "win_rate", "{:.1%}"),
     ("win rate to break even", "break_even_win_rate", "{:.1%}"),
     ("profit factor", "profit_factor", "{:.2f}"),
@@ -38,10 +40,34 @@ _FIGURES = (
 )
 
 
+def figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The summary's figures as (name, text), in reading order."""
+    notes = summary["notes"]
+
+    def text(key: str, form: str) -> str:
+        value = summary[key]
+        return f"none ({notes.get(key, 'no data')})" if value is None else form.format(value)
+
+    return [
+        ("bars decided", text("bars", "{:,}")),
+        ("trades", text("trades", "{:,}")),
+        ("win rate", text("win_rate", "{:.1%}")),
+        ("profit factor", text("profit_factor", "{:.2f}")),
+        ("net profit", text("net_profit", "{:,.2f}")),
+        ("final equity", text("final_equity", "{:,.2f}")),
+        ("max drawdown", text("max_drawdown_pct", "{:.2f} %")),
+        ("Sharpe (daily, annual)", text("sharpe", "{:.2f}")),
+        ("orders, deals", f"{summary['orders']:,}, {summary['deals']:,}"),
+        ("decisions sha256", summary["decisions_sha256"][:16]),
+        ("deals sha256", summary["deals_sha256"][:16]),
+        ("data sha256", summary["data_sha256"][:16]),
+    ]
+
+
 def proof_rows(proof: Mapping[str, Any]) -> Rows:
     """(figure, value, limits); `proof` as in the summary: null is a figure that does not exist."""
     rows: Rows = []
-    for name, key, form in _FIGURES:
+    for name, key, form in _PROOF:
         value = proof[key]
         if not isinstance(value, Mapping):
             rows.append((name, _shown(value, form), _beside(key, proof)))
@@ -66,6 +92,12 @@ def cost_rows(costs: RunCosts) -> list[tuple[str, str]]:
         ("mean slippage, points (+ is worse)", f"{costs.slipped_points:+.2f}"),
         ("requests, refused", f"{costs.requests:,}, {costs.rejected:,}"),
     ]
+
+
+def month_row(month: Month) -> tuple[str, ...]:
+    won = f"{month.won / month.trades:.0%}" if month.trades else "-"
+    gain = "-" if math.isnan(month.return_pct) else f"{month.return_pct:+.2f} %"
+    return month.name, str(month.trades), won, f"{month.net_profit:,.2f}", gain
 
 
 def group_rows(groups: Sequence[Group]) -> Rows:

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from backtest.breakdown import Group, breakdown
-from backtest.coverage import KeyUse, coverage, settings_keys
-from backtest.coverage_rules import Facts
 from backtest.decided_run import DecidedRun
-from backtest.denial_ledger import DenialRow, denial_ledger, follow
 from backtest.driver import BacktestRun
-from backtest.excursions import Excursions, excursions
-from backtest.figures import proof
-from backtest.report import ChartTrade, Month, chart_trades, months, r_multiples
-from backtest.review import Review
-from backtest.run_costs import RunCosts, run_costs
+from backtest.report.breakdown import Group, breakdown
+from backtest.report.costs import RunCosts, run_costs
+from backtest.report.coverage import KeyUse, coverage, settings_keys
+from backtest.report.coverage_rules import Facts
+from backtest.report.denial_ledger import DenialRow, denial_ledger, follow
+from backtest.report.excursions import Excursions, excursions
+from backtest.report.months import Month, months
+from backtest.report.proof import proof
+from backtest.report.review import Review
+from backtest.report.trades import ChartTrade, chart_trades, r_multiples
 from backtest.statistics import TrialSharpes
 from market.bars import utc_text
 from mt5api.paper import GeneratedMarket

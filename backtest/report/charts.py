@@ -7,9 +7,9 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from backtest.breakdown import Group
-from backtest.excursions import Excursions
-from backtest.report import ChartTrade
+from backtest.report.breakdown import Group
+from backtest.report.excursions import Excursions
+from backtest.report.trades import ChartTrade
 from market.bars import Bars
 from market.resample import resample
 from market.timeframe import Timeframe
