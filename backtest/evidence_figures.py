@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from backtest.evidence import Evidence
     from backtest.forecast_band import ForecastBand
     from backtest.gates import GoLiveFigures
-    from backtest.shadow_record import ShadowRecord
+    from backtest.shadow.record import ShadowRecord
     from backtest.statistics import Overfitting, TrialSharpes
     from market.bars import Float64s, Int64s
 
@@ -116,7 +116,7 @@ def _sameness(done: "DecidedRun") -> dict[str, Any]:
 
 def _shadow(folder: Path, done: "DecidedRun") -> "ShadowRecord":
     from backtest.evidence import system_of
-    from backtest.shadow_record import read_shadow
+    from backtest.shadow.record import read_shadow
     from trading.errors import DaemonError
     from trading.journal_reads import JournalReads
     from trading.outbox import open_read_only

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from backtest.challenger import Challenger, drop, place, read_challenger, shadow_folder
 from backtest.forecast_band import ForecastBand
-from backtest.shadow_standing import ShadowStanding, outside_of, standing
+from backtest.shadow.challenger import Challenger, drop, place, read_challenger, shadow_folder
+from backtest.shadow.standing import ShadowStanding, outside_of, standing
 from market.bars import utc_text
 from ml.hub.store import write_whole
 from ml.predictors.model_set import load_models

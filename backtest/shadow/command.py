@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from backtest.challenger import Challenger
+    from backtest.shadow.challenger import Challenger
     from backtest.shadow.run import Subject
     from settings import Settings
     from trading.clock import StopFlag
@@ -100,7 +100,7 @@ def _keep_shadowing(
     redact: "Redactor",
 ) -> None:  # fmt: skip
     """One challenger after the other, until it is stopped."""
-    from backtest.challenger import read_challenger
+    from backtest.shadow.challenger import read_challenger
     from ml.predictors.compat import ModelError
 
     if given.models is not None:
@@ -120,7 +120,7 @@ def _keep_shadowing(
 
 def _is_another(settings: "Settings", challenger: "Challenger") -> bool:
     """Whether this one is not the challenger any more; its files may be gone."""
-    from backtest.challenger import read_challenger
+    from backtest.shadow.challenger import read_challenger
 
     found = read_challenger(_models_dir(settings), settings.symbol)
     return found is None or found.name != challenger.name
@@ -174,7 +174,7 @@ def _models_dir(settings: "Settings") -> Path:
 
 
 def _wait_for_one(settings: "Settings", stops: _Stops, pulse: _Pulse) -> None:
-    from backtest.challenger import read_challenger
+    from backtest.shadow.challenger import read_challenger
     from trading.clock import pause
 
     models = _models_dir(settings)
@@ -243,7 +243,7 @@ def _subject(
 
 
 def _state_name(subject: "Subject", challenger: "Challenger | None") -> str:
-    from backtest.challenger import shadow_name
+    from backtest.shadow.challenger import shadow_name
     from trading.model_source import graphs_of
 
     if challenger is not None:
@@ -301,8 +301,8 @@ def _headline(
 
 
 def _show_standing(given: argparse.Namespace, settings: "Settings") -> int:
-    from backtest.challenger import read_challenger, shadow_folder
-    from backtest.shadow_standing import outside_of, standing
+    from backtest.shadow.challenger import read_challenger, shadow_folder
+    from backtest.shadow.standing import outside_of, standing
     from market.bars import utc_text
     from trading.model import load_for
 

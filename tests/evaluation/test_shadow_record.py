@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backtest.evidence import system_of
-from backtest.shadow_record import LATEST_MS, NoShadow, ShadowRecord, read_shadow
+from backtest.shadow.record import LATEST_MS, NoShadow, ShadowRecord, read_shadow
 from ml.features.matrix import feature_matrix
 from tests.tiny_models import GROUPS
 from tests.trading.doubles import DAEMON

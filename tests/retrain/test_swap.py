@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backtest.challenger import read_challenger
 from backtest.forecast_band import ForecastBand, forecast_band
 from backtest.gate_settings import BandSettings
-from backtest.shadow_standing import ShadowStanding
+from backtest.shadow.challenger import read_challenger
+from backtest.shadow.standing import ShadowStanding
 from broker.contract.constants import AccountTradeMode
 from ml.features.settings import FeatureSettings
 from ml.hub.errors import HubError

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from backtest import challenger as challenging
-from backtest.challenger import (
+from backtest.forecast_band import ForecastBand
+from backtest.shadow import challenger as challenging
+from backtest.shadow.challenger import (
     Challenger,
     ChallengerError,
     drop,
@@ -15,8 +16,7 @@ from backtest.challenger import (
     read_challenger,
     shadow_folder,
 )
-from backtest.forecast_band import ForecastBand
-from backtest.shadow_standing import standing
+from backtest.shadow.standing import standing
 from ml.predictors.compat import ModelCompatibilityError
 from tests.shadow.stand import Stand, bridge_of, journalled
 from tests.tiny_models import GROUPS, write_models

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backtest.evidence import system_of
-from backtest.shadow_record import ShadowRecord, read_shadow
+from backtest.shadow.record import ShadowRecord, read_shadow
 from market.bars import Bars
 from tests.shadow.stand import Stand, bridge_of, journalled
 from tests.trading.doubles import DAEMON

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from backtest.challenger import place, shadow_folder
 from backtest.forecast_band import ForecastBand
+from backtest.shadow.challenger import place, shadow_folder
 from backtest.shadow.command import main
 from tests.shadow.stand import Stand, journalled
 from tests.tiny_models import write_models

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backtest.challenger import Challenger
 from backtest.evidence import flat
 from backtest.forecast_band import Inside
-from backtest.shadow_record import NoShadow, ShadowRecord, read_shadow
+from backtest.shadow.challenger import Challenger
+from backtest.shadow.record import NoShadow, ShadowRecord, read_shadow
 from market.bars import Bars, Float64s, Int64s
 from market.instruments import instrument
 from market.sources.bridge import REREAD_BARS
