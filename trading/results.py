@@ -69,9 +69,12 @@ def summarise(
 
 def alarms(summary: dict[str, Any]) -> list[str]:
     """In words, what about the figures of this whole window is probably wrong."""
+    factor = summary["profit_factor"]
+    if factor is None and summary["net_profit"] > 0:  # a gain without a loss
+        factor = math.inf
     return implausible(
         sharpe=summary["sharpe"],
-        profit_factor=summary["profit_factor"],
+        profit_factor=factor,
         win_rate=summary["win_rate"],
         trades=summary["trades"],
     )

@@ -9,6 +9,8 @@ from market.bars import Float64s, Int64s
 from trading.equity import EquityCurve
 
 _DAY_MS = 86_400_000
+# Returns are ratios of equities less 1: what rounding leaves of equal ones is some 1e-16.
+_ROUNDING = 1e-14
 
 
 def daily_returns(curve: EquityCurve, initial_balance: float) -> Float64s:
@@ -33,7 +35,8 @@ class Shape:
     """What a Sharpe ratio and its error are made of: per period, not annual.
 
     `ratio`: mean over standard deviation (ddof 1) of `count` returns; NaN with fewer than two or
-    where they do not vary. `skewness` γ₃ and `kurtosis` γ₄ (3 for normal returns) are moments.
+    where they vary by no more than rounding. `skewness` γ₃ and `kurtosis` γ₄ (3 for normal
+    returns) are moments.
     """
 
     ratio: float
@@ -49,7 +52,7 @@ class Shape:
 def shape_of(returns: Float64s) -> Shape:
     """The shape of returns (n,) of equal periods, in order of time."""
     count, deviation = len(returns), float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
-    if deviation == 0:
+    if count < 2 or deviation <= _ROUNDING * max(1.0, float(np.abs(returns).max())):
         return Shape(math.nan, count)
     from_mean = (returns - returns.mean()) / returns.std()
     skewness, kurtosis = float((from_mean**3).mean()), float((from_mean**4).mean())
@@ -72,5 +75,6 @@ def sharpe_error(ratio: float, count: int, skewness: float = 0.0, kurtosis: floa
     """Standard error of a Sharpe ratio per period over `count` periods; see `sharpe_daily`."""
     if count < 2:
         return math.nan
-    spread = 1 - skewness * ratio + (kurtosis - 1) / 4 * ratio**2
+    # never below 0 (kurtosis ≥ 1 + skewness²), but for rounding
+    spread = max(0.0, 1 - skewness * ratio + (kurtosis - 1) / 4 * ratio**2)
     return math.sqrt(spread / (count - 1))

@@ -34,11 +34,18 @@ def overfitting(returns: Float64s, *, blocks: int = BLOCKS) -> Overfitting:
     rank r of N, ties shared, PBO is the share of choices with ln(ω/(1 − ω)) ≤ 0 for
     ω = r/(N + 1). A setting that never moves has ratio 0. D. Bailey, J. Borwein, M. López de
     Prado, Q. Zhu, The Probability of Backtest Overfitting, Journal of Computational Finance 20
-    (2017). NaN with fewer than two settings or fewer than two days a block.
+    (2017). NaN with fewer than two settings or fewer than two days a block. Raises `ValueError`
+    for a return that is not finite.
     """
     days, settings = returns.shape
     if blocks < 2 or blocks % 2:
         raise ValueError(f"overfitting: an even number of blocks is allowed, {blocks} came")
+    if not np.isfinite(returns).all():
+        day, setting = np.argwhere(~np.isfinite(returns))[0]
+        raise ValueError(
+            f"overfitting: finite returns are needed, {returns[day, setting]} came on day {day} of "
+            f"setting {setting}"
+        )
     if settings < 2 or days < 2 * blocks:
         return Overfitting(math.nan, math.nan, 0, settings)
     sums = _Moments.of(returns, blocks)

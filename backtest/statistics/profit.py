@@ -12,7 +12,22 @@ MIN_TRADES = 100
 
 
 def profit_factor(net: Float64s) -> float:
-    """Sum of gains over sum of losses. Infinite without a loss, NaN without gain and loss."""
+    """Sum of gains over sum of losses. Infinite without a loss, NaN without gain and loss.
+
+    Raises `ValueError` for a trade whose net profit is not finite.
+    """
+    require_finite(net)
+    return _factor(net)
+
+
+def require_finite(net: Float64s) -> None:
+    """A trade whose profit is not known would be left out of every sum without a word."""
+    if not np.isfinite(net).all():
+        row = int(np.argmin(np.isfinite(net)))
+        raise ValueError(f"trade {row}: a finite net profit is needed, {net[row]} came")
+
+
+def _factor(net: Float64s) -> float:
     gained, lost = float(net[net > 0].sum()), float(-net[net < 0].sum())
     if lost > 0:
         return gained / lost
@@ -25,14 +40,14 @@ def profit_factor_p5(
     """PF₅: the 5th percentile of the profit factor over a stationary bootstrap of the trades.
 
     An order statistic (no interpolation). `block`: mean block length in trades, by default
-    `mean_block`. NaN without trades; a resample without gain or loss counts as 0.
+    `mean_block`. NaN without trades; a resample without gain or loss counts as 0. Raises as
+    `profit_factor` does.
     """
+    require_finite(net)
     if len(net) == 0:
         return math.nan
     length = mean_block(len(net)) if block is None else block
-    drawn = [
-        profit_factor(net[rows]) for rows in stationary_blocks(len(net), length, replicates, seed)
-    ]
+    drawn = [_factor(net[rows]) for rows in stationary_blocks(len(net), length, replicates, seed)]
     return float(np.quantile(np.nan_to_num(drawn, nan=0.0, posinf=np.inf), 0.05, method="lower"))
 
 
@@ -54,7 +69,10 @@ def score(
 
     `max_drawdown`: the largest share of peak equity that marked-to-market equity fell below it.
     Fewer than `min_trades` trades are not comparable; neither is a PF₅ of 0 or without a limit.
+    Raises `ValueError` for a trade or a drawdown that is not finite.
     """
+    if not math.isfinite(max_drawdown):
+        raise ValueError(f"max_drawdown: a finite share is needed, {max_drawdown} came")
     p5 = profit_factor_p5(net, seed=seed)
     if len(net) < min_trades:
         why = f"{len(net)} trades; fewer than {min_trades} are not comparable"

@@ -18,11 +18,17 @@ def max_drawdown(curve: EquityCurve) -> float:
 def cagr(initial: float, final: float, span_ms: int) -> float:
     """Compound growth a year of 365 days: (final/initial)^(year/span) − 1.
 
-    A span of less than a year is extrapolated. −1 where nothing is left, NaN without a span.
+    A span of less than a year is extrapolated; infinite where that is beyond any number. −1 where
+    nothing is left, NaN without a span.
     """
     if span_ms <= 0 or initial <= 0:
         return math.nan
-    return (final / initial) ** (_YEAR_MS / span_ms) - 1 if final > 0 else -1.0
+    if final <= 0:
+        return -1.0
+    try:
+        return math.pow(final / initial, _YEAR_MS / span_ms) - 1
+    except OverflowError:
+        return math.inf
 
 
 def calmar(growth_a_year: float, drawdown: float) -> float:

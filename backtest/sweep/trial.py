@@ -136,8 +136,10 @@ def result_of(run: BacktestRun) -> Result:
         "sharpe_error": rated.standard_error,
         "days": rated.days,
     }
-    figures = {key: _known(value) for key, value in figures.items()}
-    return Result(figures | {"alarms": _alarms(figures)}, daily)
+    alarms = _alarms(figures)
+    return Result(
+        {key: _known(value) for key, value in figures.items()} | {"alarms": alarms}, daily
+    )
 
 
 def _alarms(figures: Mapping[str, Any]) -> list[str]:

@@ -148,10 +148,12 @@ def test_sharpe_is_of_daily_returns_over_the_root_of_365() -> None:
         ({"trades": 29}, ["29 trades are fewer than 30"]),
         ({"sharpe": 5.0, "profit_factor": 4.0, "win_rate": 0.75}, []),
         ({"sharpe": None, "profit_factor": None, "win_rate": None}, []),
+        ({"profit_factor": None, "net_profit": 900.0}, ["profit factor without a loss is above 4"]),
     ],
 )
 def test_implausible_figures_raise_an_alarm(figures: dict[str, object], words: list[str]) -> None:
-    plausible = {"sharpe": 1.0, "profit_factor": 1.2, "win_rate": 0.55, "trades": 300}
+    plausible = {"sharpe": 1.0, "profit_factor": 1.2, "win_rate": 0.55, "trades": 300,
+                 "net_profit": 0.0}  # fmt: skip
     found = alarms(plausible | figures)
     assert len(found) == len(words)
     assert all(text in alarm for text, alarm in zip(words, found, strict=True))

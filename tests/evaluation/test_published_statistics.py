@@ -24,7 +24,11 @@ from backtest.statistics import (
     overfitting,
     probabilistic_sharpe,
     profit_factor,
+    profit_factor_p5,
+    score,
+    shape_of,
     sharpe_daily,
+    sharpe_error,
     sortino_daily,
     trade_returns,
     trades_to_prove,
@@ -280,3 +284,43 @@ def test_resamples_without_the_figure_are_left_out_and_counted() -> None:
     nothing = bootstrap(np.empty(0), profit_factor)
     assert math.isnan(nothing.value)
     assert nothing.undefined == 1.0
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf], ids=str)
+def test_trade_whose_profit_is_not_known_is_refused_and_not_left_out(bad: float) -> None:
+    net = np.r_[np.ones(120), bad, -np.ones(50)]
+    for figure in (profit_factor, profit_factor_p5, lambda each: score(each, 0.1)):
+        with pytest.raises(ValueError, match=r"trade 120: a finite net profit is needed"):
+            figure(net)
+
+
+def test_drawdown_that_is_not_known_has_no_score() -> None:
+    with pytest.raises(ValueError, match="max_drawdown: a finite share is needed, nan came"):
+        score(np.r_[np.ones(120), -np.ones(50)], math.nan)
+
+
+def test_overfitting_of_a_return_that_is_not_known_is_refused() -> None:
+    returns = np.random.default_rng(0).normal(0.0, 0.01, (40, 3))
+    returns[7, 2] = math.nan
+    with pytest.raises(ValueError, match="nan came on day 7 of setting 2"):
+        overfitting(returns)
+
+
+def test_growth_of_minutes_is_infinite_where_a_year_of_it_is_beyond_any_number() -> None:
+    assert cagr(100.0, 103.0, 15 * 60_000) == math.inf
+    assert cagr(100.0, 97.0, 15 * 60_000) == -1.0
+
+
+def test_equal_returns_have_no_sharpe_ratio_whatever_rounding_leaves_of_them() -> None:
+    assert np.full(365, 0.001).std(ddof=1) > 0  # the rounding
+    for returns in (np.full(365, 0.001), np.full(365, -0.07), np.zeros(9)):
+        assert math.isnan(sharpe_daily(returns).annual)
+        assert math.isnan(probabilistic_sharpe(shape_of(returns)))
+
+
+def test_error_of_a_ratio_where_the_variance_vanishes_is_zero_and_proves_nothing() -> None:
+    # two values: kurtosis is 1 + skewness², and at ratio 2/skewness nothing is left of the error
+    for skewness in np.linspace(0.1, 3.0, 400):
+        found = sharpe_error(2 / skewness, 100, float(skewness), 1 + float(skewness) ** 2)
+        assert found < 1e-6
+    assert math.isnan(probabilistic_sharpe(Shape(2.0, 100, 1.0, 2.0)))
