@@ -143,7 +143,7 @@ def _history(given: argparse.Namespace, of: "Journalled") -> "Bars":
 
 def _show(given: argparse.Namespace, found: "Parity") -> None:
     from backtest.checks.console import show_json, show_table
-    from backtest.report.analysis import as_json
+    from backtest.plain_json import as_json
     from market.bars import utc_text
 
     if given.json:

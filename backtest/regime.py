@@ -54,23 +54,23 @@ def diagnosed(done: "DecidedRun") -> tuple["Regime", "Regime"]:
     from backtest.checks.regime import regime_of, regimes_of
     from ml.features.catalogue import LOOKBACK_MS
     from trading.market_window import regimes
+    from trading.risk_state import net_profits
 
     run, history = done.run, done.run.bars.history
     adx, _ = regimes(history, done.settings.decision.adx_regime_filter)
     names = regime_of(adx)
     opened = np.array([each.opened_ms for each in run.trades], dtype=np.int64)
     rows = np.searchsorted(history.close_ms, opened, side="right") - 1
-    net = np.array([each.net_profit for each in run.trades])
     first_ms = int(history.open_ms[0]) + LOOKBACK_MS
     learned = (history.open_ms >= first_ms) & (history.open_ms < done.train_cutoff_ms)
-    return regimes_of(names[rows], net, names[learned])
+    return regimes_of(names[rows], net_profits(run.trades), names[learned])
 
 
 def _show(given: argparse.Namespace, found: Sequence["Regime"], said: "RegimeVerdict") -> None:
     import json
 
     from backtest.checks.console import show_json, show_table
-    from backtest.report.analysis import as_json
+    from backtest.plain_json import as_json
 
     answer: dict[str, Any] = {
         "regimes": [as_json(asdict(each)) for each in found], **asdict(said)

@@ -101,7 +101,8 @@ def _judged(
     """One system over the judged weeks: files below `backtests`, figures for the store."""
     from backtest.decided_run import decided_run
     from backtest.looks import look
-    from backtest.report.analysis import analyse, as_json
+    from backtest.plain_json import as_json
+    from backtest.report.analysis import analyse
     from backtest.report.html import write_report
     from backtest.statistics import score
 
@@ -132,10 +133,10 @@ def _judged(
 
 def _trades(of: "Analysis") -> dict[str, list[Any]]:
     """Finished trades in order of closing; R is None where a trade had no stop."""
-    from backtest.report.analysis import as_json
+    from backtest.plain_json import as_json
     from backtest.report.trades import r_multiples
 
-    r = r_multiples(of.trades, of.run.terms) if of.trades else np.zeros(0)
+    r = r_multiples(of.trades, of.run.terms)
     pairs = [(each.trade, float(multiple)) for each, multiple in zip(of.trades, r, strict=True)]
     ordered = sorted(pairs, key=lambda pair: pair[0].closed_ms)
     return {

@@ -1,15 +1,13 @@
 """Everything that is said of a finished run, put together once for terminal, page and JSON."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from backtest.decided_run import DecidedRun
 from backtest.driver import BacktestRun
+from backtest.plain_json import as_json
 from backtest.report.breakdown import Group, breakdown
 from backtest.report.costs import RunCosts, run_costs
 from backtest.report.coverage import KeyUse, coverage, settings_keys
@@ -52,13 +50,12 @@ def analyse(
     plain = plain_summary(done, review)
     trials = trials_after(plain)
     facts = _facts(done, review)  # before entries are followed, which asks the minutes again
-    close_ms = run.bars.close_ms.tolist()
-    trades = chart_trades(run.trades, {close_ms[row]: sent for row, sent in run.sent.items()})
+    trades = chart_trades(run)
     of = run.rules.instrument
     symbol, first = run.bars.history.symbol, run.bars.first
     followed = follow(review.lone, run.venue.terminal, symbol, first)
     denials = denial_ledger(review.denied, review.denied_alone, followed)
-    r = r_multiples(trades, run.terms) if trades else np.zeros(0)
+    r = r_multiples(trades, run.terms)
     found = Analysis(
         _title(done), run, plain, months(run.trades, run.curve, run.initial_balance), trades,
         excursions(trades, run.bars.history, of.point),
@@ -134,16 +131,3 @@ def _title(done: DecidedRun) -> str:
     bars = done.run.bars.bars
     first, last = utc_text(int(bars.open_ms[0])), utc_text(int(bars.close_ms[-1]))
     return f"{done.settings.symbol}, {done.plan.source}, {first} to {last} UTC"
-
-
-def as_json(value: Any) -> Any:
-    """Plain JSON without NaN or infinity: what does not exist is null, without limit is a word."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {key: as_json(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "infinite"
-    return value

@@ -17,6 +17,7 @@ from broker.simulator.records import SendResult
 from market.bars import Float64s
 from trading.decision.records import ClosedTrade
 from trading.execution.intents import TradeRequest
+from trading.risk_state import net_profits
 
 _FILLED = (retcodes.DONE, retcodes.DONE_PARTIAL)
 
@@ -49,19 +50,18 @@ class RunCosts:
 
 def run_costs(run: BacktestRun) -> RunCosts:
     """The costs of a run's own deals and requests."""
-    deals = [deal for deal in run.deals if deal.type in (DealType.BUY, DealType.SELL)]
-    spreads = spread_cost(deals, run.bars.history, run.terms) if deals else np.zeros(0)
-    worse = [moved for each in run.answers if not math.isnan(moved := _worse(each))]
+    deals, spreads = _traded(run)
+    fills = _fills(run.answers)
     per_price = run.terms.tick_value / run.terms.tick_size
-    lost = [moved * answer.volume * per_price for moved, answer in _fills(run.answers)]
+    slipped = [worse for worse, _ in fills]
     refused = sum(answer.retcode not in _FILLED for _, answer, _ in run.answers)
     return RunCosts(
         spread=float(spreads.sum()),
         commission=0.0 - math.fsum(deal.commission + deal.fee for deal in deals),
         swap=0.0 - math.fsum(deal.swap for deal in deals),
-        slippage=math.fsum(lost),
-        share_of_gross=cost_share(net_of(run.trades), _paid(run.trades, deals, spreads.tolist())),
-        slipped_points=float(np.mean(worse)) / run.terms.point if worse else 0.0,
+        slippage=math.fsum(worse * answer.volume * per_price for worse, answer in fills),
+        share_of_gross=cost_share(net_profits(run.trades), _paid(run.trades, deals, spreads)),
+        slipped_points=float(np.mean(slipped)) / run.terms.point if slipped else 0.0,
         requests=len(run.answers),
         rejected=refused,
     )
@@ -69,34 +69,34 @@ def run_costs(run: BacktestRun) -> RunCosts:
 
 def trade_costs(run: BacktestRun) -> Float64s:
     """What each finished trade paid in spread, commission and swap, (n,) in deposit currency."""
+    return _paid(run.trades, *_traded(run))
+
+
+def _traded(run: BacktestRun) -> tuple[list[Deal], Float64s]:
+    """The run's own deals (n,) that bought or sold, and what the spread cost each (n,)."""
     deals = [deal for deal in run.deals if deal.type in (DealType.BUY, DealType.SELL)]
-    spreads = spread_cost(deals, run.bars.history, run.terms) if deals else np.zeros(0)
-    return _paid(run.trades, deals, spreads.tolist())
-
-
-def net_of(trades: Sequence[ClosedTrade]) -> Float64s:
-    """Net profit of each trade, (n,)."""
-    return np.array([trade.net_profit for trade in trades], dtype=np.float64)
+    return deals, spread_cost(deals, run.bars.history, run.terms) if deals else np.zeros(0)
 
 
 def _fills(
     answers: Sequence[tuple[TradeRequest, SendResult, int]],
 ) -> list[tuple[float, SendResult]]:
     """How much worse each filled market order was than the quote, in price units."""
-    moved = [(_worse(each), each[1]) for each in answers]
-    return [(worse, answer) for worse, answer in moved if not math.isnan(worse)]
+    return [
+        (_worse(request, answer), answer)
+        for request, answer, _ in answers
+        if isinstance(request, OrderRequest) and answer.retcode in _FILLED
+    ]
 
 
-def _worse(each: tuple[TradeRequest, SendResult, int]) -> float:
-    request, answer, _ = each
-    if not isinstance(request, OrderRequest) or answer.retcode not in _FILLED:
-        return math.nan
+def _worse(request: OrderRequest, answer: SendResult) -> float:
     buys = request.type is OrderType.BUY
     return answer.price - answer.ask if buys else answer.bid - answer.price
 
 
-def _paid(trades: Sequence[ClosedTrade], deals: Sequence[Deal], spreads: list[float]) -> Float64s:
+def _paid(trades: Sequence[ClosedTrade], deals: Sequence[Deal], spreads: Float64s) -> Float64s:
+    """What each trade paid in spread, commission and swap, from what its deals paid."""
     paid: dict[int, float] = defaultdict(float)
-    for deal, spread in zip(deals, spreads, strict=True):
+    for deal, spread in zip(deals, spreads.tolist(), strict=True):
         paid[deal.position_id] += spread - deal.commission - deal.fee - deal.swap
     return np.array([paid[trade.position_id] for trade in trades], dtype=np.float64)

@@ -32,6 +32,7 @@ from backtest.statistics import (
 from broker.contract.constants import DealType
 from market.bars import Float64s
 from trading.equity import EquityCurve
+from trading.risk_state import net_profits
 
 
 def proof(run: BacktestRun, trials: TrialSharpes, *, days_a_year: int = 365) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def proof(run: BacktestRun, trials: TrialSharpes, *, days_a_year: int = 365) -> 
 
     `trials`: those of the ledger, with this run's own look.
     """
-    net = np.array([trade.net_profit for trade in run.trades])
+    net = net_profits(run.trades)
     curve = run.curve
     daily = daily_returns(curve, run.initial_balance)
     solvent = len(daily) > 0 and bool((curve.close > 0).all())

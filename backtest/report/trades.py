@@ -1,13 +1,14 @@
 """Finished trades with the levels they were opened with, and what they made of the risk."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from backtest.driver import BacktestRun
 from market.bars import Float64s
 from trading.decision.records import ClosedTrade, InstrumentView
-from trading.execution.intents import LevelsRequest, TradeRequest
+from trading.execution.intents import LevelsRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +20,18 @@ class ChartTrade:
     tp: float
 
 
-def chart_trades(
-    trades: Sequence[ClosedTrade], sent: Mapping[int, Sequence[TradeRequest]]
-) -> tuple[ChartTrade, ...]:
-    """Trades with the levels of the requests that opened them, by the instant of opening."""
+def chart_trades(run: BacktestRun) -> tuple[ChartTrade, ...]:
+    """The finished trades of a run with the levels of the requests that opened them, which were
+    sent at the instant of opening."""
+    close_ms = run.bars.close_ms.tolist()
     levels = {
-        at_ms: (request.sl or 0.0, request.tp or 0.0)
-        for at_ms, requests in sent.items()
+        close_ms[row]: (request.sl or 0.0, request.tp or 0.0)
+        for row, requests in run.sent.items()
         for request in requests
         if not isinstance(request, LevelsRequest) and request.position is None
     }
-    return tuple(ChartTrade(trade, *levels.get(trade.opened_ms, (0.0, 0.0))) for trade in trades)
+    none = (0.0, 0.0)
+    return tuple(ChartTrade(trade, *levels.get(trade.opened_ms, none)) for trade in run.trades)
 
 
 def r_multiples(trades: Sequence[ChartTrade], terms: InstrumentView) -> Float64s:

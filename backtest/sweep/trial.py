@@ -26,6 +26,7 @@ from ml.predictors.model_set import load_models
 from trading.advice import NO_MODELS, BesideModels
 from trading.decision.settings import QuantileGate
 from trading.implausible import implausible
+from trading.risk_state import net_profits
 
 _SEED = 0  # of the bootstrap: the same for all that are compared
 _NOTHING = 1e-6  # what lost everything is left with: a return needs equity above 0
@@ -109,15 +110,15 @@ class Bench:
 
 def result_of(run: BacktestRun) -> Result:
     """The figures that trials are compared by: one definition each, `backtest.statistics`."""
-    curve, trades = run.curve, run.trades
-    net = np.array([trade.net_profit for trade in trades])
+    curve = run.curve
+    net = net_profits(run.trades)
     drawdown = float(curve.drawdown.max(initial=0.0))
     solvent = bool((curve.close > 0).all())
     left = replace(curve, close=np.maximum(curve.close, _NOTHING * run.initial_balance))
     daily = daily_returns(left, run.initial_balance)
     found, rated = score(net, drawdown, seed=_SEED), sharpe_daily(daily, days_a_year=365)
     won, factor = wilson(int((net > 0).sum()), len(net)), profit_factor(net)
-    multiples = _r_multiples(run)
+    multiples = r_multiples(chart_trades(run), run.terms)
     figures = {
         "score": found.value if solvent else None,
         "why_not": found.why_not if solvent else "equity fell to 0",
@@ -147,12 +148,6 @@ def _alarms(figures: Mapping[str, Any]) -> list[str]:
         sharpe=figures["sharpe"], profit_factor=figures["profit_factor"],
         win_rate=figures["win_rate"], trades=figures["trades"],
     )  # fmt: skip
-
-
-def _r_multiples(run: BacktestRun) -> Float64s:
-    close_ms = run.bars.close_ms
-    sent = {int(close_ms[row]): requests for row, requests in run.sent.items()}
-    return r_multiples(chart_trades(run.trades, sent), run.terms)
 
 
 def _known(value: Any) -> Any:

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from backtest.driver import BacktestRun
-from backtest.report.costs import net_of, run_costs, trade_costs
+from backtest.report.costs import run_costs, trade_costs
 from backtest.report.proof import proof_of_days, proof_of_trades
 from backtest.report.trades import chart_trades, r_multiples
 from backtest.statistics import TrialSharpes, bootstrap, cost_share, max_drawdown, profit_factor
 from market.bars import Float64s, Int64s, utc_text
 from trading.equity import EquityCurve
 from trading.implausible import implausible
+from trading.risk_state import net_profits
 from trading.sharpe import daily_returns
 
 DAY_MS = 86_400_000
@@ -105,9 +106,7 @@ class TradedBlock:
 
 def traded_block(block: Block, run: BacktestRun, graphs: Mapping[str, str]) -> TradedBlock:
     """A finished run over a block. `graphs`: SHA-256 of the models by kind."""
-    close_ms, curve, costs = run.bars.close_ms.tolist(), run.curve, run_costs(run)
-    sent = {close_ms[row]: requests for row, requests in run.sent.items()}
-    trades = chart_trades(run.trades, sent)
+    curve, costs = run.curve, run_costs(run)
     facts = {
         "initial_balance": run.initial_balance,
         "costs": {name: getattr(costs, name) for name in _COSTS},
@@ -121,7 +120,7 @@ def traded_block(block: Block, run: BacktestRun, graphs: Mapping[str, str]) -> T
         block,
         np.array([trade.opened_ms for trade in run.trades], dtype=np.int64),
         np.array([trade.closed_ms for trade in run.trades], dtype=np.int64),
-        net_of(run.trades), r_multiples(trades, run.terms) if trades else np.zeros(0),
+        net_profits(run.trades), r_multiples(chart_trades(run), run.terms),
         trade_costs(run), curve.time_ms, curve.close, curve.worst, facts,
     )  # fmt: skip
 

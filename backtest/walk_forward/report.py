@@ -23,7 +23,7 @@ from backtest.gates import (
 )
 from backtest.gates.measure import measure
 from backtest.gates.table import HEAD as GATE_HEAD
-from backtest.report.analysis import as_json
+from backtest.plain_json import as_json
 from backtest.statistics import TrialSharpes, profit_factor, sharpe_daily
 from backtest.walk_forward.blocks import WEEK_MS, Pool, block_figures, pool_figures
 from backtest.walk_forward.windows import (

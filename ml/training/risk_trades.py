@@ -156,9 +156,7 @@ def _run(
 
 def _trades(market: RiskMarket, run: BacktestRun) -> RiskTrades:
     """The finished trades in the order of their ends, with R and the decided bar's features."""
-    close_ms = run.bars.close_ms
-    sent = {int(close_ms[row]): requests for row, requests in run.sent.items()}
-    rows = list(_rows(market, run.terms, chart_trades(run.trades, sent)))
+    rows = list(_rows(market, run.terms, chart_trades(run)))
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6)
     return RiskTrades(
         r=columns[:, 0],

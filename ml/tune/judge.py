@@ -27,6 +27,7 @@ from backtest.statistics import (
 from market.bars import Bars, Float64s, Int64s
 from trading.equity import EquityCurve
 from trading.forecasts import ForecastColumns, columns_of
+from trading.risk_state import net_profits
 
 # Below this many trades a fold says nothing, not even whether to go on.
 PROVISIONAL_TRADES = 20
@@ -123,7 +124,7 @@ def _joined(runs: Sequence[BacktestRun]) -> tuple[Float64s, EquityCurve, float]:
     scale, nets, curves = 1.0, [], []
     for run in runs:
         curve = run.curve
-        nets.append(scale * np.array([trade.net_profit for trade in run.trades]))
+        nets.append(scale * net_profits(run.trades))
         curves.append((curve.time_ms, scale * curve.close, scale * curve.worst))
         scale *= float(curve.close[-1]) / run.initial_balance if len(curve.close) else 1.0
     time_ms, close, worst = (np.concatenate(parts) for parts in zip(*curves, strict=True))

@@ -32,9 +32,7 @@ def run_of(
 
 
 def excursion_of(run: BacktestRun) -> tuple[float, float]:
-    close_ms = run.bars.close_ms.tolist()
-    trades = chart_trades(run.trades, {close_ms[row]: sent for row, sent in run.sent.items()})
-    found = excursions(trades, run.bars.history, 0.01)
+    found = excursions(chart_trades(run), run.bars.history, 0.01)
     assert found.against_r == pytest.approx(found.against / 250)
     return float(found.against[0]), float(found.favour[0])
 

@@ -44,8 +44,7 @@ def test_months_add_up_to_the_run(run: BacktestRun) -> None:
 
 
 def test_every_trade_on_the_chart_has_the_levels_it_was_sent_with(run: BacktestRun) -> None:
-    close_ms = run.bars.close_ms.tolist()
-    shown = chart_trades(run.trades, {close_ms[row]: sent for row, sent in run.sent.items()})
+    shown = chart_trades(run)
     assert len(shown) == len(run.trades) > 20
     for each in shown:
         low, high = sorted((each.sl, each.tp))

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from backtest.driver import BacktestRun
-from backtest.report.analysis import as_json
+from backtest.plain_json import as_json
 from backtest.statistics import TrialSharpes
 from backtest.walk_forward.blocks import Block, pool_figures, pooled, traded_block
 from backtest.walk_forward.chart import write_png

@@ -64,8 +64,7 @@ def test_summary_and_statistics_have_one_sharpe_ratio_and_one_drawdown(run: Back
 
 
 def test_stopped_trades_lose_about_one_r_and_costs_are_never_negative(run: BacktestRun) -> None:
-    close_ms = run.bars.close_ms.tolist()
-    shown = chart_trades(run.trades, {close_ms[row]: sent for row, sent in run.sent.items()})
+    shown = chart_trades(run)
     r = r_multiples(shown, run.terms)
     stopped = np.array([each.trade.close_type == "SL_HIT" for each in shown])
     assert stopped.sum() > 20
