@@ -121,8 +121,8 @@ def _show(given: argparse.Namespace, found: Sequence["WarmUp"]) -> None:
     print(f"recursive: {len(found)} published look-backs: {said}")
 
 
-def _days(instant_ms: int) -> str:
-    return f"{instant_ms / _DAY_MS:.2f}"
+def _days(span_ms: int) -> str:
+    return f"{span_ms / _DAY_MS:.2f}"
 
 
 if __name__ == "__main__":

@@ -34,4 +34,4 @@ fi
 echo "installing $(grep -c '==' "$lock") pinned packages from $lock (about a minute the first time) …"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" \
   2> >(grep -v '^WARNING: Location' >&2)
-"$venv/bin/python" -m compileall -q -j 0 market broker mt5api ml trading backtest settings >/dev/null
+"$venv/bin/python" -m compileall -q -j 0 market broker mt5api ml trading backtest retrain settings >/dev/null

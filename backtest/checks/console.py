@@ -9,7 +9,7 @@ from rich.table import Table
 
 from trading.command_line import exit_status
 
-FOUND_NOTHING, FOUND_SOMETHING, COULD_NOT_RUN = 0, 1, 2
+FOUND_NOTHING, FOUND_SOMETHING = 0, 1
 
 
 def show_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

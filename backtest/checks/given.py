@@ -14,7 +14,7 @@ DAYS = 14
 
 
 def run_parser(name: str, about: str | None) -> argparse.ArgumentParser:
-    """The options of `backtest_config.py` and `--json`; by default the last two weeks."""
+    """The options of `backtest_config.py`, and `--json`."""
     parser = argparse.ArgumentParser(
         prog=f"python -m backtest.{name}", description=about,
         formatter_class=argparse.RawTextHelpFormatter,

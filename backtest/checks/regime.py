@@ -4,7 +4,6 @@ Two models are worth a try only where one regime wins less than 55 % and each ha
 rows. What the trades can show of that is said with its interval.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -114,8 +113,3 @@ def _doubt(of: Sequence[Regime]) -> str:
         f" Not proven: the 95 % interval of {' and '.join(unsure)} holds {LEAST_WIN_RATE:.0%}, "
         "so chance alone can explain it."
     )
-
-
-def finite(value: float) -> float | None:
-    """For JSON: None where a figure does not exist or has no limit."""
-    return value if math.isfinite(value) else None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backtest.evidence import flat
 from backtest.report.coverage_rules import RULES, Facts, Rule, State
 
 STATES: tuple[State, ...] = ("exercised", "unused", "unsupported")
@@ -35,7 +36,7 @@ def settings_keys(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The leaves of `Settings.model_dump(mode="json")` by their names in config.json and
     ml_config.json: `decision.`, `ml.` and `ml.paths.` are no part of those."""
     found: dict[str, Any] = {}
-    for key, value in _flat(tree).items():
+    for key, value in flat(tree).items():
         for prefix in ("decision.", "ml.paths.", "ml."):
             if key.startswith(prefix):
                 key = key.removeprefix(prefix)
@@ -58,14 +59,3 @@ def _use(key: str, value: Any, facts: Facts) -> KeyUse:
     rule = rule_of(key)
     state, why = rule(facts) if rule else ("unsupported", "no rule says when it is exercised")
     return KeyUse(key, value, state, why)
-
-
-def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in tree.items():
-        name = f"{above}{key}"
-        if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{name}.")
-        else:
-            found[name] = value
-    return found

@@ -32,9 +32,7 @@ def write_png(series: Mapping[str, Windows], headline: Headline | None, path: Pa
                      label="headline")  # fmt: skip
     axes.set(yscale="log", ylim=(_LEAST, _MOST), xlim=(0, 100), xlabel="win rate, %",
              ylabel="profit factor")  # fmt: skip
-    axes.set_yticks(
-        [0.1, 0.2, 0.5, 1, 2, 5, 10, 20], ["0.1", "0.2", "0.5", "1", "2", "5", "10", "20"]
-    )
+    axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left", fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
