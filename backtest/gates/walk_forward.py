@@ -25,8 +25,8 @@ SEEDS_WARNING = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """The trades that closed in [from_ms, to_ms). `net`: money after costs; `r`: multiples of what
-    each trade risked."""
+    """The trades that closed in [from_ms, to_ms), in the last fold at `to_ms`, too. `net`: money
+    after costs; `r`: multiples of what each trade risked, NaN for one without a stop."""
 
     from_ms: int
     to_ms: int
@@ -63,16 +63,22 @@ def cut_folds(
 ) -> tuple[Fold, ...]:
     """Folds of equal length that end at `to_ms`; the oldest takes what is left over.
 
-    `closed_ms`, `net`, `r`: (n,) of the window's trades, in order of closing.
+    `closed_ms`, `net`, `r`: (n,) of the window's trades, in order of closing. What the last
+    decision closes, closes at `to_ms`. Raises `ValueError` for a trade outside the window.
     """
+    if len(closed_ms) and not from_ms <= closed_ms[0] <= closed_ms[-1] <= to_ms:
+        raise ValueError(
+            f"folds: trades that closed between {from_ms} and {to_ms} ms are allowed, "
+            f"{closed_ms[0]} to {closed_ms[-1]} came"
+        )
     step = fold_weeks * WEEK_MS
     count = max(1, (to_ms - from_ms) // step)
     edges = [from_ms, *(to_ms - step * left for left in range(count - 1, -1, -1))]
-    folds = []
-    for begin, end in pairwise(edges):
-        part = slice(*np.searchsorted(closed_ms, (begin, end)))
-        folds.append(Fold(begin, end, net[part], r[part]))
-    return tuple(folds)
+    rows = [*np.searchsorted(closed_ms, edges[:-1]), len(closed_ms)]
+    return tuple(
+        Fold(begin, end, net[first:last], r[first:last])
+        for (begin, end), (first, last) in zip(pairwise(edges), pairwise(rows), strict=True)
+    )
 
 
 def walk_forward_gate(figures: WalkForwardFigures, settings: GateSettings) -> GateResult:
@@ -112,10 +118,14 @@ def _no_alarm(figures: WalkForwardFigures) -> Criterion:
 
 def _worst_fold(figures: WalkForwardFigures, of: WalkForwardSettings) -> Criterion:
     lost = [float(fold.r.sum()) for fold in figures.folds]
-    worst = min(lost, default=math.nan)
+    # one trade without a stop leaves its fold's R, and so the worst, unknown
+    worst = float(np.min(lost)) if lost else math.nan
+    proof = "a smaller loss in every fold: look at the worst one's denials"
+    if lost and math.isnan(worst):
+        proof = "a stop for every trade: what one without a stop risked is not known"
     return criterion(
         "worst fold", f"not below {of.worst_fold_r:g} R", f"{worst:+.1f} R of {len(lost)} folds",
-        worst >= of.worst_fold_r, "a smaller loss in every fold: look at the worst one's denials",
+        worst >= of.worst_fold_r, proof,
     )  # fmt: skip
 
 

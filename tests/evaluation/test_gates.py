@@ -115,6 +115,15 @@ def test_walk_forward_gate_names_what_is_missing(
     assert all(each.proof for each in result.missing)
 
 
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_fold_whose_r_is_not_known_is_not_passed_over_wherever_it_stands(place: int) -> None:
+    folds = [fold(28, 22)] * 7
+    folds[place] = replace(folds[place], r=np.r_[folds[place].r[:-1], math.nan])
+    result = walk_forward_gate(pool(*folds), SETTINGS)
+    assert missing(result) == ["worst fold"]
+    assert "a stop for every trade" in result.missing[0].proof
+
+
 def test_fold_with_few_trades_raises_no_alarm_while_the_pool_has_enough() -> None:
     assert walk_forward_gate(pool(fold(3, 2), *[fold(28, 22)] * 6), SETTINGS).passed
 
@@ -151,7 +160,21 @@ def test_folds_are_four_weeks_that_end_with_the_window_and_share_no_trade() -> N
     assert folds[0].from_ms == 0
     assert folds[-1].to_ms == 27 * WEEK_MS
     assert np.concatenate([each.net for each in folds]).tolist() == net.tolist()
-    assert len(cut_folds(closed, net, net, from_ms=0, to_ms=3 * WEEK_MS)) == 1
+    first = closed[:21], net[:21], net[:21]
+    assert len(cut_folds(*first, from_ms=0, to_ms=3 * WEEK_MS)) == 1
+
+
+def test_trade_that_the_last_decision_closed_is_in_the_last_fold() -> None:
+    closed, net = np.array([0, 8 * WEEK_MS]), np.array([5.0, -9.0])
+    folds = cut_folds(closed, net, net, from_ms=0, to_ms=8 * WEEK_MS)
+    assert [each.net.tolist() for each in folds] == [[5.0], [-9.0]]
+
+
+@pytest.mark.parametrize("closed_ms", [-1, 8 * WEEK_MS + 1])
+def test_trade_outside_the_window_is_refused_and_not_left_out(closed_ms: int) -> None:
+    one = np.array([1.0])
+    with pytest.raises(ValueError, match="folds: trades that closed between 0 and"):
+        cut_folds(np.array([closed_ms]), one, one, from_ms=0, to_ms=8 * WEEK_MS)
 
 
 def test_everything_shown_passes_the_go_live_gate() -> None:
