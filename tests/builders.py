@@ -1,9 +1,12 @@
 """Builders: valid records with one line, the interesting field named."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from broker.contract.constants import DealEntry, DealReason, DealType
 from broker.contract.messages import Deal, SymbolSpec
@@ -43,6 +46,17 @@ def make_bars(
         np.full(count, tick_volume, dtype=np.int64),
         np.full(count, spread_points, dtype=np.int64),
     ).checked()
+
+
+def write_market(path: Path, bars: Bars) -> Path:
+    """Bars as a Parquet file of the shared data's columns."""
+    columns = {
+        "time": pa.array(bars.open_ms, pa.timestamp("ms", "UTC")),
+        "open": bars.open, "high": bars.high, "low": bars.low, "close": bars.close,
+        "tick_volume": bars.tick_volume, "spread": bars.spread_points,
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), path)
+    return path
 
 
 def make_input(

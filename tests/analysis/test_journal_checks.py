@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from backtest import parity, replay
@@ -15,6 +13,7 @@ from backtest.checks.differences import differences
 from backtest.checks.parity import Decided, by_bar
 from backtest.checks.parity import parity as compare
 from backtest.checks.parity import replay as decide_anew
+from tests.builders import write_market
 from tests.tiny_models import write_models
 from tests.trading.paper_runs import Case, make_case, run_in_process, settings_of
 from trading.journal import Journal
@@ -110,14 +109,9 @@ def test_other_bars_are_found_with_bar_and_feature(
     row = int(np.searchsorted(bars.open_ms, np.datetime64(f"{DAY}T12:00", "ms").astype(np.int64)))
     close = bars.close.copy()
     close[row] = (bars.low[row] + bars.high[row]) / 2
-    columns = {
-        "time": pa.array(bars.open_ms, pa.timestamp("ms", "UTC")),
-        "open": bars.open, "high": bars.high, "low": bars.low, "close": np.round(close, 2),
-        "tick_volume": bars.tick_volume, "spread": bars.spread_points,
-    }  # fmt: skip
-    pq.write_table(pa.table(columns), tmp_path / "bars.parquet")
+    data = write_market(tmp_path / "bars.parquet", replace(bars, close=np.round(close, 2)))
     flags = ["--state-folder", str(folder), "--models", str(models)]
-    flags += ["--data", str(tmp_path / "bars.parquet"), "--json"]
+    flags += ["--data", str(data), "--json"]
     assert parity.main([DAY, *flags]) == 1
     first = json.loads(capsys.readouterr().out)["first"]
     assert first["feature"]["bar_ms"] == int(bars.open_ms[row])

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tenacity import wait_fixed
 
 import mt5api.__main__ as bridge_door
@@ -25,12 +23,11 @@ from broker.contract.errors import BrokerError
 from broker.native import NativeBroker
 from broker.simulator.settings import PaperSettings
 from broker.simulator.terminal import SimulatedTerminal
-from market.bars import Bars
 from market.instruments import instrument
 from market.sources.generated import generated_bars
 from market.store import BarStore
 from mt5api.paper import PaperSpec
-from tests.builders import MONDAY_MS
+from tests.builders import MONDAY_MS, write_market
 from tests.chaos.strike import Strike
 from tests.trading.doubles import Recorder, TinyPredictor
 from trading.assemble import Trade, assemble
@@ -57,17 +54,6 @@ TRADE = Trade(
     ("base", "regime"),
 )
 FINISHED, BRIDGE_AWAY, BROKEN = 0, 3, 4
-
-
-def write_market(path: Path, bars: Bars) -> Path:
-    """Bars as a Parquet file of the shared data's columns."""
-    columns = {
-        "time": pa.array(bars.open_ms, pa.timestamp("ms", "UTC")),
-        "open": bars.open, "high": bars.high, "low": bars.low, "close": bars.close,
-        "tick_volume": bars.tick_volume, "spread": bars.spread_points,
-    }  # fmt: skip
-    pq.write_table(pa.table(columns), path)
-    return path
 
 
 def generated_market(path: Path, *, days: int, seed: int) -> Path:

@@ -74,12 +74,12 @@ class Earned:
 
 
 @contextmanager
-def leaking_run(
-    bars: Bars, folder: Path, *, cutoff_ms: int, from_ms: int, to_ms: int,
+def leaking(
+    bars: Bars, folder: Path, *, cutoff_ms: int,
     features: Features = honest, params: EnsembleParams = PLAIN,
     final_split: Callable[..., Any] | None = None, tp: float = 1.0,
-) -> Iterator[tuple[Pipeline, BacktestRun]]:  # fmt: skip
-    """Trains before `cutoff_ms` and decides [from_ms, to_ms) at confidence 0.65 and gap 0.08.
+) -> Iterator[Pipeline]:  # fmt: skip
+    """A pipeline trained before `cutoff_ms` that decides at confidence 0.65 and gap 0.08.
 
     Features leak as long as the context is open.
     """
@@ -92,28 +92,12 @@ def leaking_run(
     with _unwatched(features, final_split):
         train_signal(task, paths)
         models = load_models(paths, FEATURES)
-        pipeline = Pipeline(models.signal, GROUPS, Rules(BTC, _decision(tp), PaperSettings(), 7719))
-        yield pipeline, pipeline.run(bars, from_ms=from_ms, to_ms=to_ms)
+        yield Pipeline(models.signal, GROUPS, Rules(BTC, _decision(tp), PaperSettings(), 7719))
 
 
-def earned(
-    bars: Bars, folder: Path, *, cutoff_ms: int, windows: Sequence[tuple[int, int]],
-    features: Features = honest, params: EnsembleParams = PLAIN,
-    final_split: Callable[..., Any] | None = None, tp: float = 1.0,
-) -> Earned:  # fmt: skip
-    """Trains before `cutoff_ms` and decides each window [from, to) at confidence 0.65 and gap
-    0.08, every time on a fresh account."""
-    paths = ModelPaths().in_folder(folder)
-    task = make_task(
-        bars, features=FEATURES, params=params, cutoff_ms=cutoff_ms,
-        labels=LabelSettings(atr_tp_mult=tp),
-        training=TrainingSettings(n_splits=1, calibration_days=60),
-    )  # fmt: skip
-    with _unwatched(features, final_split):
-        train_signal(task, paths)
-        models = load_models(paths, FEATURES)
-        rules = Rules(BTC, _decision(tp), PaperSettings(), 7719)
-        pipeline = Pipeline(models.signal, GROUPS, rules)
+def earned(bars: Bars, folder: Path, *, windows: Sequence[tuple[int, int]], **how: Any) -> Earned:
+    """Decides each window [from, to), every time on a fresh account; `how` is for `leaking`."""
+    with leaking(bars, folder, **how) as pipeline:
         runs = [pipeline.run(bars, from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in windows]
         lines = tuple(runs[0].lines())
         full = FullRun(bars, runs[0].bars.first, runs[0].bars.forecasts, lines)

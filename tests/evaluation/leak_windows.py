@@ -24,7 +24,7 @@ from backtest.walk_forward.blocks import Block, pool_figures, pooled, traded_blo
 from backtest.walk_forward.chart import write_png
 from backtest.walk_forward.windows import Headline, Windows, all_windows, quantiles, reached
 from market.sources.files import read_bars
-from tests.evaluation.leak_earnings import leaking_run
+from tests.evaluation.leak_earnings import leaking
 from tests.evaluation.planted_leaks import BTC, LEAKS, utc_ms
 
 SEEDS = Headline(0.717, 5.46)
@@ -63,13 +63,12 @@ def leaked(data: Path, leak: str, tp: float) -> BacktestRun:
     """The run over 2025, as a model that learned with the leak trades it."""
     bars = read_bars(data, BTC, server_zone="UTC")
     bars = bars.between(FIRST, int(bars.close_ms[-1]))
-    spans = {"cutoff_ms": CUTOFF, "from_ms": FROM, "to_ms": int(bars.close_ms[-1]) - 86_400_000}
-    features = LEAKS[leak].features
+    how = {"cutoff_ms": CUTOFF, "features": LEAKS[leak].features, "tp": tp}
     with (
         tempfile.TemporaryDirectory() as folder,
-        leaking_run(bars, Path(folder), features=features, tp=tp, **spans) as (_, run),
+        leaking(bars, Path(folder), **how) as pipeline,
     ):
-        return run
+        return pipeline.run(bars, from_ms=FROM, to_ms=int(bars.close_ms[-1]) - 86_400_000)
 
 
 def read_windows(path: Path) -> dict[str, Windows]:

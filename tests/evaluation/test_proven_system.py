@@ -7,8 +7,6 @@ not. The graph knows no more than its features; daemon, journal, backtest, ledge
 import json
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from backtest.evidence import read_evidence, system_of
@@ -25,6 +23,7 @@ from ml.predictors.compat import Manifest
 from ml.predictors.model_set import ModelSet, load_models
 from ml.predictors.settings import ModelPaths
 from settings import load_settings
+from tests.builders import write_market
 from tests.evaluation.planted_market import SLOT_BARS, planted_market
 from tests.tiny_models import GROUPS, Sketch, entry_of, write_models
 from tests.trading.doubles import StepClock
@@ -65,16 +64,6 @@ def write_system(folder: Path) -> ModelPaths:
     entry = entry_of(paths.signal, "signal")
     paths.manifest.write_text(Manifest(models={paths.graph.name: entry}).text())
     return paths
-
-
-def write_market(path: Path, bars: Bars) -> Path:
-    columns = {
-        "time": pa.array(bars.open_ms, pa.timestamp("ms", "UTC")),
-        "open": bars.open, "high": bars.high, "low": bars.low, "close": bars.close,
-        "tick_volume": bars.tick_volume, "spread": bars.spread_points,
-    }  # fmt: skip
-    pq.write_table(pa.table(columns), path)
-    return path
 
 
 def live_in_shadow(folder: Path, models: ModelSet, data: Path, bars: Bars) -> Path:

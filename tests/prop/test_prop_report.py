@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from backtest.prop.evaluation import Drawing, evaluate
@@ -18,6 +16,7 @@ from backtest.prop.paths import Game, RiskRow, best_risk, breaking, passing, pla
 from backtest.prop.record import record_of_lines
 from backtest.prop.words import best_words
 from backtest.prop_report import main
+from tests.builders import write_market
 from tests.prop.paths import days_of, profile_of
 from tests.tiny_models import write_models
 from tests.trading.paper_runs import (
@@ -226,13 +225,7 @@ def test_backtest_is_run_and_reported(
     case: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bars, from_ms = case.plan.bars, case.plan.limits.from_ms
-    path = tmp_path / "market.parquet"
-    columns = {
-        "time": pa.array(bars.open_ms, pa.timestamp("ms", "UTC")), "open": bars.open,
-        "high": bars.high, "low": bars.low, "close": bars.close,
-        "tick_volume": bars.tick_volume, "spread": bars.spread_points,
-    }  # fmt: skip
-    pq.write_table(pa.table(columns), path)
+    path = write_market(tmp_path / "market.parquet", bars)
     models = write_models(tmp_path / "models", ["signal"]).graph.parent
     begins, ends = (
         datetime.fromtimestamp(each / 1000, UTC).strftime("%Y-%m-%dT%H:%M")

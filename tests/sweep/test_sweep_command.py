@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,11 +20,11 @@ from backtest.sweep.base import SweepBase
 from backtest.sweep.command import add_sweep_options, read_base
 from backtest.sweep.errors import SweepError
 from backtest.sweep.trial import Bench, Trial
-from market.bars import Bars
 from ml.training.trials import TrialLedger
 from scripts import surface_sweep, sweep
 from settings import SettingsError, load_settings
 from settings.strategy_params import FILE, write_strategy_params
+from tests.builders import write_market
 from tests.sweep.conftest import Place
 from tests.trading.paper_runs import write_minutes
 
@@ -123,7 +122,7 @@ def test_trial_with_minutes_is_the_backtest_with_minutes(
     m1 = write_minutes(tmp_path / "m1.parquet", base.history.rows(len(base.history) - 960, -1))
     parser = argparse.ArgumentParser()
     add_sweep_options(parser)
-    files = ["--data", str(_bars_file(tmp_path / "m15.parquet", base.history)), "--m1", str(m1)]
+    files = ["--data", str(write_market(tmp_path / "m15.parquet", base.history)), "--m1", str(m1)]
     span = ["--from", "2025-06-04", "--to", "2025-06-13"]
     given = parser.parse_args(
         [*place.flags, *files, *span, "--override", f"paper.m1_inside_bars={inside}"]
@@ -173,7 +172,6 @@ def test_mistake_is_one_message_and_nothing_is_tried(
 def test_best_setting_is_applied_only_when_asked_and_read_only_when_switched_on(
     base: SweepBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from types import SimpleNamespace
 
     from rich.console import Console
 
@@ -187,11 +185,11 @@ def test_best_setting_is_applied_only_when_asked_and_read_only_when_switched_on(
     )  # fmt: skip
     best = table.best
     assert best is not None
-    assert not Path(FILE).exists()
-    settings: Any = SimpleNamespace(strategy_params=SimpleNamespace(enabled=False))
-    status = sweep._apply(table, settings, Console(quiet=True))
+    file = Path("models") / FILE
+    assert not file.exists()
+    status = sweep._apply(table, load_settings(ROOT), Console(quiet=True))
     assert status == (0 if table.improves(best) else 1)
-    assert Path(FILE).exists() is table.improves(best)
+    assert file.exists() is table.improves(best)
 
 
 def test_strategy_params_hold_only_where_they_are_switched_on(place: Place, tmp_path: Path) -> None:
@@ -199,7 +197,9 @@ def test_strategy_params_hold_only_where_they_are_switched_on(place: Place, tmp_
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     today = load_settings(tmp_path).decision
     write_strategy_params(
-        tmp_path, {"risk_percent": 0.3, "prediction.quantile.top_share": 0.2}, {"sweep": "x"}
+        tmp_path / "models",
+        {"risk_percent": 0.3, "prediction.quantile.top_share": 0.2},
+        {"sweep": "x"},
     )
     assert load_settings(tmp_path).decision == today
     _switch_on(tmp_path / "config.json")
@@ -214,11 +214,27 @@ def test_strategy_params_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     _switch_on(tmp_path / "config.json")
     with pytest.raises(SettingsError, match=r"strategy_params.json: \(file\): .* must exist"):
         load_settings(tmp_path)
-    (tmp_path / FILE).write_text("{}")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / FILE).write_text("{}")
     with pytest.raises(SettingsError, match=r"strategy_params.json: overrides"):
         load_settings(tmp_path)
-    write_strategy_params(tmp_path, {"risk_percent": -1}, {})
+    write_strategy_params(tmp_path / "models", {"risk_percent": -1}, {})
     with pytest.raises(SettingsError, match="risk_percent"):
+        load_settings(tmp_path)
+    (tmp_path / FILE).write_text("{}")
+    with pytest.raises(SettingsError, match=r"move it to models/strategy_params.json"):
+        load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "key", ["bridge.api_base_url", "prop.profile", "features.calendar", "hub.endpoint_url"]
+)
+def test_strategy_params_of_a_release_set_no_place_and_no_account(key: str, tmp_path: Path) -> None:
+    for name in ("config.json", "ml_config.json"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    _switch_on(tmp_path / "config.json")
+    write_strategy_params(tmp_path / "models", {key: "x"}, {})
+    with pytest.raises(SettingsError, match=rf"overrides.{key}: a key of trading or training"):
         load_settings(tmp_path)
 
 
@@ -244,16 +260,6 @@ def test_surface_without_room_for_a_window_is_refused(
 ) -> None:
     assert surface_sweep.main(here) == 2
     assert "90 days or more are needed" in capsys.readouterr().err
-
-
-def _bars_file(path: Path, bars: Bars) -> Path:
-    columns = {
-        "time": pa.array(bars.open_ms, pa.timestamp("ms", "UTC")), "open": bars.open,
-        "high": bars.high, "low": bars.low, "close": bars.close,
-        "tick_volume": bars.tick_volume, "spread": bars.spread_points,
-    }  # fmt: skip
-    pq.write_table(pa.table(columns), path)
-    return path
 
 
 def _switch_on(config: Path) -> None:

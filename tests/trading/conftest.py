@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from market.bars import Bars
@@ -13,7 +11,7 @@ from market.instruments import instrument
 from market.sources.generated import generated_bars
 from ml.predictors.settings import ModelPaths
 from ml.training.signal import train_signal
-from tests.builders import MONDAY_MS
+from tests.builders import MONDAY_MS, write_market
 from tests.trading.doubles import Desk
 from tests.training.tables import make_task
 
@@ -39,22 +37,6 @@ def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..
 
 
 @pytest.fixture(scope="session")
-def write_bars() -> Callable[[Path, Bars], Path]:
-    """Writes bars as a Parquet file of the shared data's columns."""
-
-    def write(path: Path, bars: Bars) -> Path:
-        columns = {
-            "time": pa.array(bars.open_ms, pa.timestamp("ms", "UTC")),
-            "open": bars.open, "high": bars.high, "low": bars.low, "close": bars.close,
-            "tick_volume": bars.tick_volume, "spread": bars.spread_points,
-        }  # fmt: skip
-        pq.write_table(pa.table(columns), path)
-        return path
-
-    return write
-
-
-@pytest.fixture(scope="session")
 def market() -> Bars:
     """215 days of the generated market: the warm-up of the shipped gate, and a little more."""
     to_ms = MONDAY_MS + 215 * DAY_MS
@@ -62,12 +44,8 @@ def market() -> Bars:
 
 
 @pytest.fixture(scope="session")
-def bars_file(
-    market: Bars,
-    tmp_path_factory: pytest.TempPathFactory,
-    write_bars: Callable[[Path, Bars], Path],
-) -> Path:
-    return write_bars(tmp_path_factory.mktemp("market") / "bars.parquet", market)
+def bars_file(market: Bars, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_market(tmp_path_factory.mktemp("market") / "bars.parquet", market)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What a paper run needs of its market, said before anything starts."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,12 @@ from market.bars import Bars, BarsError
 from market.instruments import instrument
 from market.sources.errors import SourceError
 from ml.features.catalogue import LOOKBACK_MS
-from tests.builders import MONDAY_MS, make_bars
+from tests.builders import MONDAY_MS, make_bars, write_market
 from trading.assemble import Trade, known_instrument
 from trading.decision.settings import DecisionSettings
 from trading.errors import DaemonError, PaperError
 from trading.paper import DAY_MS, PaperOptions, plan_run
 from trading.settings import DaemonSettings
-
-Write = Callable[[Path, Bars], Path]
 
 PAPER = PaperSettings()
 FIXED = DecisionSettings.model_validate({"prediction": {"gate": "fixed"}})
@@ -36,10 +33,10 @@ def make_options(market: Path | None, **words: Any) -> PaperOptions:
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory, write_bars: Write) -> Path:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """130 days of bars from Monday on."""
     bars = make_bars([(100.0, 101.0, 99.0, 100.0)] * (130 * 96), spread_points=10)
-    return write_bars(tmp_path_factory.mktemp("market") / "bars.parquet", bars)
+    return write_market(tmp_path_factory.mktemp("market") / "bars.parquet", bars)
 
 
 def test_run_starts_by_default_where_the_warm_up_ends(file: Path) -> None:
@@ -60,10 +57,10 @@ def test_too_little_warm_up_says_how_much_is_needed_and_from_when(file: Path) ->
 
 @pytest.mark.parametrize("start_ms", [None, MONDAY_MS + 20 * DAY_MS, MONDAY_MS + 500 * DAY_MS])
 def test_file_shorter_than_its_own_warm_up_is_too_short_wherever_a_run_starts(
-    tmp_path: Path, write_bars: Write, start_ms: int | None
+    tmp_path: Path, start_ms: int | None
 ) -> None:
     bars = make_bars([(100.0, 101.0, 99.0, 100.0)] * (30 * 96), spread_points=10)
-    path = write_bars(tmp_path / "short.parquet", bars)
+    path = write_market(tmp_path / "short.parquet", bars)
     with pytest.raises(PaperError, match=r"too short: its 30\.0 days .* days are needed"):
         plan_run(make_options(path, from_ms=start_ms), make_trade(), PAPER)
 
@@ -96,14 +93,14 @@ def test_span_outside_the_market_is_refused(file: Path, words: Any, said: str) -
         plan_run(make_options(file, **words), make_trade(), PAPER)
 
 
-def test_market_with_a_hole_is_refused(tmp_path: Path, write_bars: Write) -> None:
+def test_market_with_a_hole_is_refused(tmp_path: Path) -> None:
     bars = make_bars([(100.0, 101.0, 99.0, 100.0)] * (130 * 96), spread_points=10)
     holed = bars.rows(0, 121 * 96).followed_by(bars.rows(123 * 96, len(bars)))
     with pytest.raises(BarsError, match=r"gap|missing"):
-        plan_run(make_options(write_bars(tmp_path / "holed.parquet", holed)), make_trade(), PAPER)
+        plan_run(make_options(write_market(tmp_path / "holed.parquet", holed)), make_trade(), PAPER)
 
 
-def test_market_with_an_impossible_bar_is_refused(tmp_path: Path, write_bars: Write) -> None:
+def test_market_with_an_impossible_bar_is_refused(tmp_path: Path) -> None:
     bars = make_bars([(100.0, 101.0, 99.0, 100.0)] * 96, spread_points=10)
     high = bars.high.copy()
     high[7] = 50.0
@@ -112,10 +109,10 @@ def test_market_with_an_impossible_bar_is_refused(tmp_path: Path, write_bars: Wr
         bars.tick_volume, bars.spread_points,
     )  # fmt: skip
     with pytest.raises((BarsError, SourceError), match="high"):
-        plan_run(make_options(write_bars(tmp_path / "wrong.parquet", wrong)), make_trade(), PAPER)
+        plan_run(make_options(write_market(tmp_path / "wrong.parquet", wrong)), make_trade(), PAPER)
 
 
-def test_other_timeframes_are_refused(tmp_path: Path, write_bars: Write) -> None:
+def test_other_timeframes_are_refused(tmp_path: Path) -> None:
     rows = [(100.0, 101.0, 99.0, 100.0)] * 200
     hours = make_bars(rows)
     hours = Bars(
@@ -123,7 +120,7 @@ def test_other_timeframes_are_refused(tmp_path: Path, write_bars: Write) -> None
         hours.high, hours.low, hours.close, hours.tick_volume, hours.spread_points,
     )  # fmt: skip
     with pytest.raises(PaperError, match="M15 bars are needed, H1 came"):
-        plan_run(make_options(write_bars(tmp_path / "h1.parquet", hours)), make_trade(), PAPER)
+        plan_run(make_options(write_market(tmp_path / "h1.parquet", hours)), make_trade(), PAPER)
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
