@@ -17,6 +17,7 @@ from broker.simulator.draws import draw_between
 from broker.simulator.settings import CURRENCIES
 from market.bars import Bars
 from market.instrument import Instrument, SwapMode
+from market.whole_file import whole_file
 from trading.errors import DaemonError
 
 SCHEMA = 1
@@ -149,10 +150,8 @@ def read_costs(path: Path, *, symbol: str, currency: str) -> LearnedCosts:
 
 def write_costs(path: Path, costs: LearnedCosts) -> None:
     """Writes the file whole or not at all."""
-    text = costs.model_dump_json(by_alias=True, indent=1)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_text(costs.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
 
 
 _LEARN = "write one with python scripts/costs.py learn"

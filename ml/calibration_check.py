@@ -117,9 +117,10 @@ def _write(stem: Path, curves: "Curves", found: dict[str, Any], limit: float) ->
 
 
 def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    from market.whole_file import whole_file
+
+    with whole_file(path) as part:
+        part.write_bytes(content)
 
 
 def _show(curves: "Curves", found: dict[str, Any]) -> None:

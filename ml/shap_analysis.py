@@ -147,9 +147,10 @@ def _write(
 
 
 def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    part.replace(path)
+    from market.whole_file import whole_file
+
+    with whole_file(path) as part:
+        part.write_bytes(content)
 
 
 def _show(console: Any, features: list["Ranked"], outputs: Sequence[str]) -> None:

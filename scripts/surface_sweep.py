@@ -57,6 +57,7 @@ def _sweep(given: argparse.Namespace) -> int:
     from backtest.sweep.grid import parse_axis
     from backtest.sweep.settings import TradedSettings, require_allowed
     from backtest.sweep.surface import surface, trials, windows
+    from market.whole_file import whole_file
 
     settings = settings_of(given)
     key, values = parse_axis(f"{given.key}={given.values}")
@@ -70,10 +71,8 @@ def _sweep(given: argparse.Namespace) -> int:
     )
     table = sweep_with_progress(given, settings, base, trials(key, values, spans))
     text = json.dumps(surface(table, key, values, spans), indent=1, allow_nan=False)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    part = given.out.with_name(given.out.name + ".part")
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(given.out)
+    with whole_file(given.out) as part:
+        part.write_text(text + "\n", encoding="utf-8")
     console = Console(highlight=False)
     console.print(f"surface: {given.out}, {len(values)} values over {len(spans)} windows")
     return 0

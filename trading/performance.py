@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from market.whole_file import whole_file
 from trading.day_figures import own_trades
 from trading.decision.records import ClosedTrade, Side
 from trading.journal_reads import JournalReads
@@ -53,16 +54,13 @@ def performance(journal: JournalReads, *, strategy_id: int, symbol: str) -> Iter
 
 def write_performance(path: Path, rows: Iterator[Row]) -> int:
     """Writes the file whole or not at all; how many rows it has."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
     count = 0
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, [each.name for each in fields(Row)])
         table.writeheader()
         for row in rows:
             table.writerow(asdict(row))
             count += 1
-    part.replace(path)
     return count
 
 

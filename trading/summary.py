@@ -6,6 +6,7 @@ from typing import Any
 
 from broker.contract.port import Broker
 from market.store import BarStore
+from market.whole_file import whole_file
 from trading.assemble import TIMEFRAME, Trade
 from trading.errors import DaemonError
 from trading.journal import Journal
@@ -50,9 +51,8 @@ def run_summary(
 
 def write_summary(path: Path, summary: dict[str, Any]) -> None:
     """Writes the file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def require_writable(path: Path | None) -> None:

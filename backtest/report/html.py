@@ -23,6 +23,7 @@ from backtest.report.rows import (
     settings_counts,
     settings_rows,
 )
+from market.whole_file import whole_file
 
 if TYPE_CHECKING:
     from backtest.report.analysis import Analysis
@@ -48,10 +49,8 @@ def write_report(path: Path, of: "Analysis") -> None:
             "</html>",
         )
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_text(page, encoding="utf-8")
 
 
 def _parts(of: "Analysis") -> Iterator[str]:

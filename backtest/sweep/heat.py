@@ -9,6 +9,7 @@ from typing import Any
 from backtest.sweep.errors import SweepError
 from backtest.sweep.grid import axes
 from backtest.sweep.search import SweepRow, SweepTable
+from market.whole_file import whole_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,8 @@ def write_png(heat: HeatMap, path: Path) -> None:
             text = "-" if cell is None else f"{cell:.2f}"
             axis.text(at, up, text, ha="center", va="center", fontsize=8)
     figure.colorbar(image)
-    part = path.with_name(path.name + ".part")
-    figure.savefig(part, format="png", bbox_inches="tight")
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, format="png", bbox_inches="tight")
 
 
 def write_html(heat: HeatMap, path: Path) -> None:
@@ -90,9 +90,8 @@ def write_html(heat: HeatMap, path: Path) -> None:
     figure.update_layout(title=heat.title, xaxis_title=heat.x_key, yaxis_title=heat.y_key)
     figure.update_xaxes(type="category")
     figure.update_yaxes(type="category")
-    part = path.with_name(path.name + ".part")
-    figure.write_html(part, include_plotlyjs=True)
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.write_html(part, include_plotlyjs=True)
 
 
 def _cell(table: SweepTable, figure: str, at: dict[str, Any]) -> float | None:

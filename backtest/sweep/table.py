@@ -16,6 +16,7 @@ from backtest.gate_settings import GoLiveSettings
 from backtest.sweep.grid import axes
 from backtest.sweep.search import SweepRow, SweepTable
 from market.bars import utc_text
+from market.whole_file import whole_file
 
 _COLUMNS = {
     "score": "score", "trades": "trades", "profit_factor": "PF", "profit_factor_p5": "PF₅",
@@ -101,19 +102,17 @@ def as_dict(table: SweepTable) -> dict[str, Any]:
 
 def write_files(table: SweepTable, stem: Path) -> list[Path]:
     """Writes `stem`.json, .csv and .parquet, each whole or not at all; their paths."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
     rows = [_flat(row) for row in table.rows]
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("json", "csv", "parquet")]
-    parts = [path.with_name(path.name + ".part") for path in paths]
     text = json.dumps(as_dict(table), indent=1, ensure_ascii=False, allow_nan=False)
-    parts[0].write_text(text + "\n", encoding="utf-8")
-    with parts[1].open("w", encoding="utf-8", newline="") as stream:
+    with whole_file(paths[0]) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+    with whole_file(paths[1]) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    pq.write_table(pa.Table.from_pylist(rows), parts[2])
-    for part, path in zip(parts, paths, strict=True):
-        part.replace(path)
+    with whole_file(paths[2]) as part:
+        pq.write_table(pa.Table.from_pylist(rows), part)
     return paths
 
 

@@ -21,6 +21,7 @@ from backtest.report.proof import proof_of_days, proof_of_trades
 from backtest.report.trades import chart_trades, r_multiples
 from backtest.statistics import TrialSharpes, bootstrap, cost_share, max_drawdown, profit_factor
 from market.bars import Float64s, Int64s, utc_text
+from market.whole_file import whole_file
 from trading.equity import EquityCurve
 from trading.implausible import implausible
 from trading.risk_state import net_profits
@@ -87,13 +88,11 @@ class TradedBlock:
 
     def write(self, path: Path) -> None:
         """Writes the file, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
         span = {"cutoff_ms": self.block.cutoff_ms, "to_ms": self.block.to_ms}
         told = json.dumps({"block": span, "facts": dict(self.facts)}, allow_nan=False)
-        with part.open("wb") as stream:
-            np.savez(stream, told=np.array(told), **{name: getattr(self, name) for name in _ARRAYS})
-        part.replace(path)
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        with whole_file(path) as part, part.open("wb") as stream:
+            np.savez(stream, told=np.array(told), **arrays)
 
     @staticmethod
     def read(path: Path) -> "TradedBlock":

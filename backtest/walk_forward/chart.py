@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from backtest.walk_forward.windows import Headline, Windows
+from market.whole_file import whole_file
 
 _COLOURS = ("#9aa5b1", "#1f6feb", "#d1242f", "#8250df")
 _LEAST, _MOST = 0.1, 20.0
@@ -35,7 +36,5 @@ def write_png(series: Mapping[str, Windows], headline: Headline | None, path: Pa
     axes.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     axes.grid(alpha=0.3)
     axes.legend(loc="upper left", fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    figure.savefig(part, format="png")
-    part.replace(path)
+    with whole_file(path) as part:
+        figure.savefig(part, format="png")

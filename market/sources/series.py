@@ -13,6 +13,7 @@ from market.bars import Float64s, Int64s
 from market.sources.errors import SourceError
 from market.sources.table import floats
 from market.sources.text import read_table
+from market.whole_file import whole_file
 
 
 def read_series(path: Path, *columns: str) -> tuple[Int64s, Float64s, str]:
@@ -51,13 +52,10 @@ def rising(time_ms: Int64s) -> Int64s:
 
 def save_series(path: Path, column: str, time_ms: Int64s, values: Float64s) -> None:
     """Write a series to a CSV, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as stream:
+    with whole_file(path) as part, part.open("w", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("time", column))
         writer.writerows(zip(map(_iso, time_ms), values.tolist(), strict=True))
-    partial.replace(path)
 
 
 def _iso(instant_ms: np.int64) -> str:

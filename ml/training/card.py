@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from market.sources.onchain import onchain_files
+from market.whole_file import whole_file
 from ml.predictors.compat import FileStamp
 from ml.training.fold_intervals import fold_intervals
 from ml.training.models import TrainingError
@@ -122,14 +123,12 @@ def card_path(graph: Path) -> Path:
 
 def write_card(card: ModelCard, path: Path, markdown: str) -> None:
     """The card as JSON and, beside it, as Markdown."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     for target, text in (
         (path.with_suffix(".md"), markdown),
         (path, card.model_dump_json(indent=2) + "\n"),
     ):
-        partial = target.with_name(target.name + ".partial")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(target)
+        with whole_file(target) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 def read_card(path: Path) -> ModelCard:

@@ -16,6 +16,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from market.bars import Float64s, Int64s
+from market.whole_file import whole_file
 from ml.predictors.settings import PROJECT_ROOT, ModelPaths
 from ml.training.models import TrainingError
 
@@ -54,12 +55,9 @@ class OofForecasts:
 
     def save(self, path: Path) -> None:
         """Writes an npz without pickled objects, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
         columns: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
-        with partial.open("wb") as stream:
+        with whole_file(path) as part, part.open("wb") as stream:
             np.savez(stream, **columns)
-        partial.replace(path)
 
     @staticmethod
     def load(path: Path) -> "OofForecasts":

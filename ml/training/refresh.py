@@ -23,6 +23,7 @@ from market.sources.errors import SourceError
 from market.sources.onchain import download_onchain
 from market.store import BarStore
 from market.timeframe import Timeframe
+from market.whole_file import whole_file
 
 # Our symbols → Binance's pairs.
 PAIRS = {"BTCUSD": "BTCUSDT"}
@@ -176,7 +177,5 @@ def write_bars(path: Path, bars: Bars) -> None:
         "time": stamps, "open": bars.open, "high": bars.high, "low": bars.low,
         "close": bars.close, "tick_volume": bars.tick_volume, "spread": bars.spread_points,
     }  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    pq.write_table(pa.table(columns), partial)
-    partial.replace(path)
+    with whole_file(path) as part:
+        pq.write_table(pa.table(columns), part)

@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from market.whole_file import whole_file
 from ml.training.oof import OofForecasts
 from ml.training.report_parts import importance_part, model_part
 from ml.training.report_words import paragraph, table
@@ -64,10 +65,8 @@ def write_report(
             "</html>",
         )
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_text(page, encoding="utf-8")
 
 
 def _head(trained: Sequence[Mapping[str, Any]], trials: int | None, notes: Sequence[str]) -> str:

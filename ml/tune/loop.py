@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from backtest.gate_settings import RetrainSettings
+from market.whole_file import whole_file
 from ml.training.study_settings import GroupRules
 
 Groups = tuple[str, ...]
@@ -101,11 +102,9 @@ class StepLog:
         return self._done[name]
 
     def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_name(self._path.name + ".part")
         text = json.dumps({"identity": self._identity, "done": self._done}, indent=1)
-        part.write_text(text + "\n", encoding="utf-8")
-        part.replace(self._path)
+        with whole_file(self._path) as part:
+            part.write_text(text + "\n", encoding="utf-8")
 
 
 def optimise(
