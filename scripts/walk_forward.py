@@ -190,7 +190,7 @@ def _report(
 def _print_report(report: "WalkReport", console: "Console") -> None:
     from rich.table import Table
 
-    from backtest.walk_forward.report import tables
+    from backtest.walk_forward.tables import tables
 
     for shown in tables(report):
         made = Table(title=shown.title, title_justify="left")
@@ -205,7 +205,7 @@ def _print_report(report: "WalkReport", console: "Console") -> None:
 
 def _write(given: argparse.Namespace, walk: "WalkForward", report: "WalkReport") -> list[Path]:
     from backtest.walk_forward.chart import write_png
-    from backtest.walk_forward.report import write_files
+    from backtest.walk_forward.files import write_files
 
     stem = given.out or Path("reports") / f"walk_forward_{walk.settings.symbol.lower()}"
     files = write_files(report, stem)

@@ -1,28 +1,21 @@
-"""What a walk-forward run says: tables for terminal and page, JSON, and all windows as a file."""
+"""What a walk-forward run says: every figure, ready for JSON."""
 
-import csv
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from backtest.gates import (
     GateResult,
     GateSettings,
     WalkForwardFigures,
     cut_folds,
-    gate_rows,
     proof_gate,
     walk_forward_gate,
 )
 from backtest.gates.measure import measure
-from backtest.gates.table import HEAD as GATE_HEAD
 from backtest.plain_json import as_json
 from backtest.statistics import TrialSharpes, profit_factor, sharpe_daily
 from backtest.walk_forward.blocks import WEEK_MS, Pool, block_figures, pool_figures
@@ -36,23 +29,6 @@ from backtest.walk_forward.windows import (
     reached,
 )
 from market.bars import utc_text
-from trading.implausible import LEAST_TRADES
-
-Row = tuple[str, ...]
-_PERCENT = {"win_rate", "gain", "max_drawdown"}
-_NAMES = {
-    "trades": "trades", "win_rate": "win %", "profit_factor": "PF", "sharpe": "Sharpe",
-    "gain": "return %", "max_drawdown": "drawdown %",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A table as a person reads it."""
-
-    title: str
-    head: Row
-    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +48,7 @@ def walk_report(
     headline: Headline | None, gate: GateSettings, made_of: Mapping[str, Any], notes: Sequence[str],
 ) -> WalkReport:  # fmt: skip
     """`made_of`: symbol, data, settings and options of the run, for the JSON."""
-    gates = gate_results(pool, trials, gate)
+    gates = _gate_results(pool, trials, gate)
     windows = all_windows(pool, window_days)
     others = tuple(all_windows(twin, window_days) for twin in twins)
     told = {
@@ -89,7 +65,7 @@ def walk_report(
     return WalkReport(as_json(told), gates, windows, others, headline, tuple(notes))
 
 
-def gate_results(
+def _gate_results(
     pool: Pool, trials: TrialSharpes, settings: GateSettings
 ) -> tuple[GateResult, ...]:
     """What the walk-forward gate and the go-live gate say of the pool's trades; the latter's part
@@ -165,202 +141,3 @@ def _together(windows: Sequence[Windows]) -> Windows:
     columns = [each.columns() for each in windows]
     joined = {name: np.concatenate([each[name] for each in columns]) for name in columns[0]}
     return Windows(windows[0].days, **joined)
-
-
-def tables(report: WalkReport) -> tuple[Shown, ...]:
-    """Blocks, pool and windows."""
-    told = report.told
-    return (
-        Shown(f"Blocks, {told['symbol']}", _BLOCK_HEAD, tuple(map(_block_row, told["blocks"]))),
-        Shown("Pooled", ("", "value", "limits or error"), tuple(_pool_rows(told["pool"]))),
-        *(_window_table(name, told[key]) for key, name in (
-            ("windows", "All windows"), ("twins", "The same of random twins")) if told[key]),
-        *([_twin_table(told["twins"])] if told["twins"] else ()),
-        *_reached_tables(told),
-        *(Shown(f"{each.gate}: {'passed' if each.passed else 'not passed'}", GATE_HEAD,
-                tuple(gate_rows(each))) for each in report.gates),
-    )  # fmt: skip
-
-
-_BLOCK_HEAD = (
-    "cutoff", "trades", "win % (95 %)", "PF", "PF₅", "R a trade", "Sharpe ± error", "return %",
-    "drawdown %", "costs", "confidence, 99 % below", "most",
-)  # fmt: skip
-
-
-def _block_row(block: Mapping[str, Any]) -> Row:
-    paid = sum(block["costs"][name] or 0 for name in ("spread", "commission", "swap"))
-    return (
-        block["cutoff"], str(block["trades"]), _won(block["win_rate"]),
-        _text(block["profit_factor"]["value"]), _text(block["profit_factor_p5"]),
-        _text(block["r_mean"]["value"], "{:+.3f}"), _with_error(block["sharpe"]),
-        _text(block["return"], "{:+.1f}", 100), _text(block["max_drawdown"], "{:.1f}", 100),
-        f"{paid:,.0f}", *(_text((block["confidence"] or {}).get(name), "{:.3f}")
-                          for name in ("p99", "most")),
-    )  # fmt: skip
-
-
-def _pool_rows(pool: Mapping[str, Any]) -> Iterable[Row]:
-    costs = pool["costs"]
-    yield "trades", str(pool["trades"]), f"{pool['open_at_a_block_s_end']} open at a block's end"
-    yield "win rate %", _text(pool["win_rate"]["value"], "{:.1f}", 100), _limits(pool["win_rate"])
-    yield "break-even win rate %", _text(pool["break_even_win_rate"], "{:.1f}", 100), ""
-    yield "profit factor", _text(pool["profit_factor"]["value"]), _range(pool["profit_factor"])
-    yield "PF₅", _text(pool["profit_factor_p5"]), ""
-    yield "R a trade", _text(pool["r_mean"]["value"], "{:+.3f}"), _range(pool["r_mean"], "{:+.3f}")
-    sharpe = pool["sharpe"]
-    yield "Sharpe", _text(sharpe["value"]), f"± {_text(sharpe['standard_error'])}"
-    yield "deflated Sharpe", _text(pool["deflated_sharpe"]), f"{pool['trials']} trials"
-    yield "return %", _text(pool["return"], "{:+.1f}", 100), f"{pool['days']} days"
-    yield "max drawdown %", _text(pool["max_drawdown"], "{:.1f}", 100), ""
-    yield "score", _text(pool["score"], "{:+.1f}"), pool["score_why_not"]
-    kinds = ", ".join(f"{name} {costs[name]:,.0f}"
-                      for name in ("spread", "commission", "swap", "slippage"))  # fmt: skip
-    yield "costs, share of gross profit %", _text(costs["share_of_gross"], "{:.1f}", 100), kinds
-    yield "R a trade paid in costs", _text(costs["r_paid"], "{:.3f}"), ""
-    yield "profit factor before costs", _text(costs["profit_factor_before"]), "slippage paid"
-    yield "exits that touched stop and target", str(pool["ambiguous_exits"]), "taken as stops"
-
-
-def _window_table(name: str, told: Mapping[str, Any]) -> Shown:
-    shares = told["quantiles"]["shares"]
-    head = ("quantile", *(_share(share) for share in shares))
-    rows = tuple(
-        (_NAMES[key], *(_cell(key, value) for value in told["quantiles"][key])) for key in _NAMES
-    )
-    title = (
-        f"{name} of {told['days']} days: {told['count']}, of which {told['disjoint']} fit side by "
-        "side"
-    )
-    return Shown(title, head, rows)
-
-
-def _twin_table(told: Mapping[str, Any]) -> Shown:
-    rows = []
-    for name, form, times in (("trades", "{:.0f}", 1), ("win_rate", "{:.1f}", 100),
-                              ("profit_factor", "{:.2f}", 1), ("r_mean", "{:+.3f}", 1),
-                              ("sharpe", "{:.2f}", 1)):  # fmt: skip
-        known = sorted(row[name] for row in told["each"] if isinstance(row[name], float))
-        middle = [known[0], known[len(known) // 2], known[-1]] if known else [None] * 3
-        cells = (_text(each, form, times) for each in (told["own"][name], *middle))
-        rows.append(({"r_mean": "R a trade"}.get(name, _NAMES.get(name, name)), *cells,
-                     str(told["at_least"][name]), _text(told["p_value"][name])))  # fmt: skip
-    head = ("pooled", "this system", "least twin", "median", "most", "at least as much", "p")
-    return Shown(f"This system beside {told['seeds']} random twins", head, tuple(rows))
-
-
-def _share(share: float) -> str:
-    return {0.0: "least", 0.5: "median", 1.0: "most"}.get(share, f"{share:.0%}")
-
-
-def _cell(key: str, value: float | str | None) -> str:
-    if key == "trades" and isinstance(value, float):
-        return f"{value:.0f}"
-    return _text(value, "{:.1f}" if key in _PERCENT else "{:.2f}", 100 if key in _PERCENT else 1)
-
-
-def _reached_tables(told: Mapping[str, Any]) -> Iterable[Shown]:
-    headline = told["windows"].get("headline")
-    if headline is None:
-        return
-    rows = [("this system", *_reached_row(told["windows"]))]
-    if told["twins"]:
-        rows.append((f"{told['twins']['seeds']} random twins", *_reached_row(told["twins"])))
-    of = f"win rate {headline['win_rate']:.1%}, profit factor {headline['profit_factor']:g}"
-    head = (
-        "", "windows", "win rate", "PF", "both", f"with {LEAST_TRADES} trades", "both of these",
-        "alarms", "chance, its win rate", "chance, break-even",
-    )  # fmt: skip
-    yield Shown(f"Windows that reach {of}", head, tuple(rows))
-
-
-def _reached_row(told: Mapping[str, Any]) -> Row:
-    found, odds = told["reached"], told["chance"]
-    names = ("windows", "win_rate", "profit_factor", "both", "judged", "proper", "alarmed")
-    return (
-        *(str(found[name]) for name in names),
-        *(_text(odds[name], "{:.2g}") for name in ("as_measured", "break_even")),
-    )
-
-
-def markdown(report: WalkReport) -> str:
-    """The report as a page."""
-    told = report.told
-    lines = [
-        f"# Walk-forward, {told['symbol']}, {told['from']} to {told['to']} UTC", "",
-        f"Models {', '.join(told['kinds'])} ({told['profile']}), trained anew every "
-        f"{told['every_weeks']} weeks on {told['data']}; each block begins with "
-        f"{told['initial_balance']:,.0f} {told['currency']}. Trades pay the costs "
-        f"of {told['costs'] or 'the instrument'}.", "",
-    ]  # fmt: skip
-    for key, name in (("overrides", "for trading"), ("train_overrides", "for training, too")):
-        lines += [f"Settings {name}: {', '.join(told[key])}.", ""] * bool(told[key])
-    for table in tables(report):
-        lines += [f"## {table.title}", "", *_page_table(table), ""]
-    words = [*told["pool"]["alarms"], *report.notes]
-    lines += [*(f"- {line}" for line in words), ""] if words else []
-    return "\n".join(lines)
-
-
-def _page_table(table: Shown) -> list[str]:
-    rows = [table.head, ("---",) + ("---:",) * (len(table.head) - 1), *table.rows]
-    return [f"| {' | '.join(row)} |" for row in rows]
-
-
-def write_files(report: WalkReport, stem: Path) -> list[Path]:
-    """JSON, page, and all windows as Parquet and CSV; every file whole or not at all."""
-    columns = {"days": np.full(len(report.windows), report.windows.days)}
-    columns |= {"twin": np.zeros(len(report.windows), np.int64), **report.windows.columns()}
-    every = [columns]
-    for seed, windows in enumerate(report.twin_windows, start=1):
-        marks = {"days": np.full(len(windows), windows.days), "twin": np.full(len(windows), seed)}
-        every.append({**marks, **windows.columns()})
-    table = {name: np.concatenate([each[name] for each in every]) for name in columns}
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_name(stem.name + end)
-             for end in (".json", ".md", "_windows.parquet", "_windows.csv")]  # fmt: skip
-    text = json.dumps(report.told, indent=1, allow_nan=False, ensure_ascii=False)
-    _whole(paths[0], text + "\n")
-    _whole(paths[1], markdown(report))
-    part = paths[2].with_name(paths[2].name + ".part")
-    pq.write_table(pa.table(table), part, compression="zstd")
-    part.replace(paths[2])
-    _write_csv(paths[3], table)
-    return paths
-
-
-def _write_csv(path: Path, table: Mapping[str, Any]) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(table)
-        writer.writerows(zip(*(each.tolist() for each in table.values()), strict=True))
-    part.replace(path)
-
-
-def _whole(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-
-
-def _text(value: float | str | None, form: str = "{:.2f}", times: float = 1) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    return value if isinstance(value, str) else form.format(value * times)
-
-
-def _won(interval: Mapping[str, Any]) -> str:
-    return f"{_text(interval['value'], '{:.1f}', 100)} ({_limits(interval)})"
-
-
-def _limits(interval: Mapping[str, Any]) -> str:
-    return _range(interval, "{:.1f}", 100)
-
-
-def _range(interval: Mapping[str, Any], form: str = "{:.2f}", times: float = 1) -> str:
-    return f"{_text(interval['low'], form, times)} to {_text(interval['high'], form, times)}"
-
-
-def _with_error(sharpe: Mapping[str, Any]) -> str:
-    return f"{_text(sharpe['value'])} ± {_text(sharpe['standard_error'])}"

@@ -11,7 +11,9 @@ from backtest.gates import GateSettings
 from backtest.statistics import TrialSharpes
 from backtest.walk_forward.blocks import pooled
 from backtest.walk_forward.chart import write_png
-from backtest.walk_forward.report import WalkReport, markdown, tables, walk_report, write_files
+from backtest.walk_forward.files import write_files
+from backtest.walk_forward.report import WalkReport, walk_report
+from backtest.walk_forward.tables import markdown, tables
 from backtest.walk_forward.windows import Headline
 from tests.walk_forward.records import block
 
