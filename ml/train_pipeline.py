@@ -1,5 +1,6 @@
 """Trains the asked models in their order, and writes what is known about each."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,6 +107,7 @@ def _written(
             "labeling": metadata.get("labeling", {}),
             "feature_hash": metadata["feature_hash"],
             "train_cutoff": metadata["train_cutoff_date"],
+            "graph_sha256": hashlib.sha256(graph.read_bytes()).hexdigest(),
         },
         data_sha256=metadata["data_sha256"],
         result={"state": "complete", "walk_forward": metadata["walk_forward"]},

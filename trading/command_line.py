@@ -71,10 +71,11 @@ def _known_failures() -> Failures:
     from market.sources.errors import SourceError
     from ml.hub.errors import HubError
     from ml.predictors.compat import ModelError
+    from ml.training.trials import TrialLedgerError
     from settings import SettingsError
     from trading.errors import DaemonError
 
     return (
         BrokerError, BarsError, SourceError, ModelError, HubError, SettingsError, DaemonError,
-        sqlite3.Error, OSError,
+        TrialLedgerError, sqlite3.Error, OSError,
     )  # fmt: skip

@@ -21,7 +21,8 @@ class TrialSharpes:
     """How many trials there were, and how far their Sharpe ratios (per day) spread.
 
     `count`: every trial, failed, pruned and repeated ones too; `known`: those with a ratio;
-    `variance`: of theirs (ddof 1), NaN with fewer than two.
+    `variance`: of theirs (ddof 1) or of the different ones among them, whichever is larger, so that
+    the same run looked at again and again makes it no smaller; NaN with fewer than two.
     """
 
     count: int
@@ -31,7 +32,9 @@ class TrialSharpes:
     @staticmethod
     def of(ratios: Sequence[float], count: int | None = None) -> "TrialSharpes":
         """From the known daily ratios; `count` where there were more trials than those."""
-        variance = float(np.var(ratios, ddof=1)) if len(ratios) > 1 else math.nan
+        different = sorted(set(ratios))
+        spreads = [float(np.var(each, ddof=1)) for each in (ratios, different) if len(each) > 1]
+        variance = max(spreads, default=math.nan)
         return TrialSharpes(len(ratios) if count is None else count, len(ratios), variance)
 
 

@@ -21,8 +21,10 @@ def trial_sharpes(
     Every row counts: failed, pruned, stopped and repeated trials and looks too, because each was
     a chance to find something by luck. Trials resemble each other, so the number of independent
     ones is smaller; the raw count errs on the safe side. Ratios are those that rows hold as
-    `sharpe` (annual, null where there was none).
+    `sharpe` (annual, null where there was none). Raises `TrialLedgerError` where the ledger was
+    changed around its chain: a count of it proves nothing.
     """
+    ledger.verify()
     count, ratios = 0, []
     for trial in ledger.rows(*kinds):
         if symbol not in (None, trial.what.get("symbol")):

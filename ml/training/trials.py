@@ -163,7 +163,8 @@ class TrialLedger:
         if not holds:
             raise TrialLedgerError(
                 f"{self.path}: row {row_id} {problem}: the count of trials cannot be trusted; "
-                "restore the file from a backup"
+                "restore the file from a backup, or move it away and train again: nothing is "
+                "proven of models whose ledger is lost"
             )
 
     def _stored(self) -> list[tuple[Any, ...]]:

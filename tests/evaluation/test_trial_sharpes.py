@@ -1,13 +1,15 @@
 """What the trial ledger tells the deflated Sharpe ratio, and what counts as a look."""
 
 import math
+import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from backtest.statistics import TrialSharpes, expected_best_sharpe
 from ml.training.trial_sharpes import record_look, trial_sharpes
-from ml.training.trials import TrialLedger
+from ml.training.trials import TrialLedger, TrialLedgerError
 
 DATA = "d" * 64
 
@@ -55,3 +57,21 @@ def test_look_is_written_where_a_model_has_not_seen_the_bars(ledger: TrialLedger
     assert record_look(ledger, **words, **span, to_ms=100) is None  # type: ignore[arg-type]
     assert ledger.count("look") == 2
     assert ledger.verify() == 7
+
+
+def test_same_run_looked_at_again_does_not_narrow_the_spread_of_the_ratios() -> None:
+    tried = TrialSharpes.of([-0.05, 0.0, 0.05])
+    again = TrialSharpes.of([-0.05, *[0.0] * 500, 0.05])
+    assert again.variance == tried.variance
+    assert (again.count, again.known) == (502, 502)
+    assert expected_best_sharpe(again, 300) > expected_best_sharpe(tried, 300)
+
+
+def test_ledger_that_was_edited_around_its_chain_counts_for_nothing(ledger: TrialLedger) -> None:
+    db = sqlite3.connect(ledger.path)
+    db.execute("DROP TRIGGER trials_remain")
+    db.execute("DELETE FROM trials WHERE id = 2")
+    db.commit()
+    db.close()
+    with pytest.raises(TrialLedgerError, match="row 2 is missing: the count of trials cannot be"):
+        trial_sharpes(ledger, symbol="BTCUSD")
