@@ -67,13 +67,10 @@ def stage(run: Run, source: Path, *, tag: str, made_ms: int) -> Path:
 
 
 def serve(run: Run, kept: Path) -> None:
-    """Shows a kept folder's models at the paths of the settings, and its `strategy_params.json`,
-    if it has one, in the project's folder."""
+    """Shows a kept folder's models and `strategy_params.json` at the paths of the settings."""
     folder = folder_of(run.paths)
     with folder.locked():
         folder.serve(kept)
-    if (kept / PARAMS).exists():
-        write_whole(run.root / PARAMS, (kept / PARAMS).read_bytes())
 
 
 def require_served(run: Run, kept: Path) -> None:
@@ -109,10 +106,13 @@ def _check(run: Run) -> Check:
 
 
 def _write(run: Run, source: Path, incoming: Path) -> None:
-    """What will be shown: the source's files, and those of other symbols as they are now."""
+    """What will be shown: the source's files, and those of other symbols and, where the source has
+    none of its own, `strategy_params.json` as they are now."""
     here, now = run.paths.manifest.parent, datetime.now(UTC)
     _, contents = release_of(source, next_tag(now.date(), ()), now)
     contents.pop(_NOT_SERVED, None)
+    if PARAMS not in contents and (here / PARAMS).exists():
+        contents[PARAMS] = (here / PARAMS).read_bytes()
     others = _other_symbols(run)
     for entry in others.values():
         names = (entry.graph.file, entry.metadata.file, evidence_path(here, entry.symbol).name)

@@ -1,7 +1,6 @@
 """A byte copy of what phase swap may change, to give back.
 
     snapshot/files/...     files and links of the models folder that swap may change
-    snapshot/params.json   strategy_params.json, where there was one
     snapshot/listing.json  SHA-256 of each file, target of each link; written last
 
 Files in `installed/` are never written again once they are there, so they are linked where the
@@ -20,7 +19,6 @@ from ml.hub.folder import ModelFolder
 from ml.hub.release import DESCRIPTION, may_be_released
 from ml.hub.store import write_whole
 from retrain.errors import RunError
-from settings.strategy_params import FILE as PARAMS
 
 _LISTING = "listing.json"
 _INSTALLED = "installed"
@@ -35,7 +33,7 @@ class SnapshotError(RunError):
     """A snapshot is missing or damaged. Nothing was changed."""
 
 
-def take(folder: Path, models: Path, root: Path) -> None:
+def take(folder: Path, models: Path) -> None:
     """Copies into `folder`; a complete snapshot there stays as it is."""
     if (folder / _LISTING).exists():
         return
@@ -44,9 +42,7 @@ def take(folder: Path, models: Path, root: Path) -> None:
     for path in _paths(models):
         name = path.relative_to(models)
         copy_whole(path, folder / "files" / name, may_link=name.parts[0] == _INSTALLED)
-    if (root / PARAMS).exists():
-        copy_whole(root / PARAMS, folder / "params.json")
-    listed = {"files": digest(folder / "files"), "params": _stamp(folder / "params.json")}
+    listed = {"files": digest(folder / "files")}
     write_whole(folder / _LISTING, (json.dumps(listed, indent=1) + "\n").encode())
 
 
@@ -55,12 +51,12 @@ def digest(models: Path) -> Listing:
     return {path.relative_to(models).as_posix(): _stamp(path) for path in _paths(models)}
 
 
-def give_back(folder: Path, models: Path, root: Path, *, tag: str) -> None:
-    """Makes the models folder and `strategy_params.json` what they were before the run `tag`.
+def give_back(folder: Path, models: Path, *, tag: str) -> None:
+    """Makes the models folder what it was before the run `tag`, `strategy_params.json` too.
 
     What serves changes in one step; where that was killed, the same call ends it.
     """
-    files, params = _checked(folder)
+    files = _checked(folder)
     models.mkdir(parents=True, exist_ok=True)
     with ModelFolder(models).locked():
         back = _serve_again(folder / "files", models)
@@ -70,13 +66,9 @@ def give_back(folder: Path, models: Path, root: Path, *, tag: str) -> None:
         _remove_links(models, files)
         _remove_added(models, files)
         _remove_installed(models, files, tag, back)
-    if params:
-        copy_whole(folder / "params.json", root / PARAMS)
-    else:
-        (root / PARAMS).unlink(missing_ok=True)
 
 
-def _checked(folder: Path) -> tuple[Listing, str]:
+def _checked(folder: Path) -> Listing:
     """The listing, if every file of the snapshot is as it says."""
     try:
         told = json.loads((folder / _LISTING).read_bytes())
@@ -84,15 +76,15 @@ def _checked(folder: Path) -> tuple[Listing, str]:
         raise SnapshotError(
             f"{folder}: there is no complete snapshot to give back: {error}"
         ) from None
-    files, params = digest(folder / "files"), _stamp(folder / "params.json")
-    if (files, params) != (told["files"], told["params"]):
+    files = digest(folder / "files")
+    if files != told["files"]:
         both = sorted(files.keys() | told["files"].keys())
         other = [name for name in both if files.get(name) != told["files"].get(name)]
         raise SnapshotError(
-            f"{folder}: the snapshot was changed since it was made ({', '.join(other) or PARAMS}); "
+            f"{folder}: the snapshot was changed since it was made ({', '.join(other)}); "
             "serve a release of the hub instead: python ml/local_hub.py --rollback TAG"
         )
-    return files, params
+    return files
 
 
 def _serve_again(files: Path, models: Path) -> Listing:

@@ -48,7 +48,7 @@ def swap(run: Run) -> PhaseResult:
     """`action`: keep, serve or place; `before` and `after`: graphs that serve, by kind."""
     plan = _planned(run)
     if plan.action != "keep" or plan.drops:
-        snapshot.take(run.folder / "snapshot", _models(run), run.root)
+        snapshot.take(run.folder / "snapshot", _models(run))
     words = list(plan.words)
     if plan.action == "serve":
         plan = _serve(run, plan)
@@ -74,9 +74,7 @@ def swap(run: Run) -> PhaseResult:
 
 def roll_back(run: Run) -> list[str]:
     """Gives back what served before a run. Raises `SnapshotError` where it has no snapshot."""
-    snapshot.give_back(
-        run.folder / "snapshot", _models(run), run.root, tag=tag_of(run.folder.name)
-    )  # fmt: skip
+    snapshot.give_back(run.folder / "snapshot", _models(run), tag=tag_of(run.folder.name))
     graphs = serving_graphs(run.paths, run.symbol)
     found = [f"{_models(run)}: as before run {run.folder.name}"]
     found += [f"{kind}: {sha256[:12]}" for kind, sha256 in graphs.items()]

@@ -101,19 +101,26 @@ def _optimise(given: argparse.Namespace) -> int:
 
 def apply(made: "LoopOutcome", settings: "Settings", root: Path, say: Callable[[str], None]) -> int:
     """Writes the found groups and parameters over what is in force, if there are any."""
-    from settings.strategy_params import FILE, read_strategy_params, write_strategy_params
+    from settings.strategy_params import (
+        FILE,
+        params_folder,
+        read_strategy_params,
+        write_strategy_params,
+    )
 
     if not made.sections:
         say("nothing is applied: today's groups and parameters stay")
         return 1
-    in_force = read_strategy_params(root).overrides if settings.strategy_params.enabled else {}
+    folder = params_folder(root, settings.ml.paths.model_dump())
+    in_force = read_strategy_params(folder).overrides if settings.strategy_params.enabled else {}
     found = {"score": made.score_after, "score_before": made.score_before}
     write_strategy_params(
-        root, {**in_force, **_overrides_of(made.sections)}, {"symbol": settings.symbol, **found}
+        folder, {**in_force, **_overrides_of(made.sections)}, {"symbol": settings.symbol, **found}
     )
     say(
-        f"{FILE} is written; it is read where strategy_params.enabled is true. Models learn from "
-        "it at the next training: train before a daemon starts with other groups of features"
+        f"{folder.name}/{FILE} is written; it is read where strategy_params.enabled is true. "
+        "Models learn from it at the next training: train before a daemon starts with other groups "
+        "of features"
     )
     return 0
 

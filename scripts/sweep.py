@@ -117,7 +117,12 @@ def _heat_maps(table: "SweepTable", keys: str | None, stem: Path) -> list[Path]:
 def _apply(table: "SweepTable", settings: "Settings", console: "Console") -> int:
     """Writes the best setting, where it is comparable and better than today's by the margin."""
     from backtest.sweep.table import as_dict
-    from settings.strategy_params import FILE, read_strategy_params, write_strategy_params
+    from settings.strategy_params import (
+        FILE,
+        params_folder,
+        read_strategy_params,
+        write_strategy_params,
+    )
 
     best = table.best
     if best is None or not table.improves(best):
@@ -127,9 +132,12 @@ def _apply(table: "SweepTable", settings: "Settings", console: "Console") -> int
     why = {key: told[key] for key in ("sweep", "symbol", "from", "to", "settings", "pbo")}
     found = {"score": best.score, "score_before": table.today.score}
     # values that are in force stay: the best setting was tried on top of them
-    in_force = read_strategy_params(Path()).overrides if settings.strategy_params.enabled else {}
-    write_strategy_params(Path(), {**in_force, **best.overrides}, {**why, **found})
-    console.print(f"{FILE} is written; it is read where strategy_params.enabled is true")
+    folder = params_folder(Path(), settings.ml.paths.model_dump())
+    in_force = read_strategy_params(folder).overrides if settings.strategy_params.enabled else {}
+    write_strategy_params(folder, {**in_force, **best.overrides}, {**why, **found})
+    console.print(
+        f"{folder.name}/{FILE} is written; it is read where strategy_params.enabled is true"
+    )
     return 0
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from settings.accounts import ACCOUNTS, TERMINALS
 from settings.errors import SettingProblem, SettingsError
-from settings.load import CONFIG, ML_CONFIG, load_settings
+from settings.load import CONFIG, ML_CONFIG, load_settings, read_tree
+from settings.strategy_params import FILE as PARAMS
+from settings.strategy_params import params_folder
 
 _FILES = (CONFIG, ML_CONFIG, ACCOUNTS, TERMINALS)
 
@@ -83,7 +85,16 @@ def _require_loadable(root: Path, changed: dict[str, str], account: str | None) 
         for name, text in changed.items():
             (copied / name).parent.mkdir(parents=True, exist_ok=True)
             (copied / name).write_text(text, encoding="utf-8")
+        _copy_params(root, copied)
         load_settings(copied, account=account)
+
+
+def _copy_params(root: Path, copied: Path) -> None:
+    ml = read_tree(copied / ML_CONFIG)
+    here, there = (params_folder(each, ml) / PARAMS for each in (root, copied))
+    if here.exists() and here != there:
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(here, there)
 
 
 def _read(path: Path) -> Any:

@@ -101,9 +101,9 @@ def load_settings(
     `account` names an entry of `config/accounts.json`, whose risk, lot and bridge then hold.
     `symbol` replaces the configured one. Raises `SettingsError` with every problem.
     """
-    config, ml = _read(root / CONFIG), _read(root / ML_CONFIG)
+    config, ml = read_tree(root / CONFIG), read_tree(root / ML_CONFIG)
     problems: list[SettingProblem] = []
-    for text in (*read_overrides(root, config, problems), *overrides):
+    for text in (*read_overrides(root, config, ml, problems), *overrides):
         _override(text, config, ml, problems)
     entry = read_account(root, account, problems) if account is not None else None
     if entry is not None:
@@ -116,7 +116,8 @@ def load_settings(
     return settings
 
 
-def _read(path: Path) -> _Tree:
+def read_tree(path: Path) -> _Tree:
+    """One of the two files. Raises `SettingsError`."""
     problem = None
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))

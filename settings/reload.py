@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from settings.accounts import ACCOUNTS, TERMINALS
-from settings.load import CONFIG, ML_CONFIG, Settings, load_settings
+from settings.load import CONFIG, ML_CONFIG, Settings, load_settings, read_tree
 from settings.prop import FILE as PROP_RULES
 from settings.strategy_params import FILE as STRATEGY_PARAMS
+from settings.strategy_params import params_folder
 from trading.decision.reloadable import leaves
 from trading.hot_reload import Edited
 
-_FILES = (CONFIG, ML_CONFIG, ACCOUNTS, TERMINALS, PROP_RULES, STRATEGY_PARAMS)
+_FILES = (CONFIG, ML_CONFIG, ACCOUNTS, TERMINALS, PROP_RULES)
 _Mark = tuple[int, int, int] | None
 
 
@@ -24,9 +25,10 @@ class SettingsFiles:
     """
 
     def __init__(self, load: Callable[[], Settings], root: Path = Path()) -> None:
-        """`load` reads everything anew, as `load_settings` does."""
+        """`load` reads everything anew, as `load_settings` does. Raises `SettingsError`."""
         self._load = load
-        self._paths = tuple(root / each for each in _FILES)
+        params = params_folder(root, read_tree(root / ML_CONFIG)) / STRATEGY_PARAMS
+        self._paths = (*(root / each for each in _FILES), params)
         self._marks = self._marks_now()
         self._hashes = self._hashes_now()
 

@@ -1,7 +1,8 @@
 """`strategy_params.json`: values that a sweep has found, over `config.json` and `ml_config.json`.
 
 They hold only where `config.json` has `strategy_params.enabled`; overrides of a command line come
-after them. `scripts/sweep.py --apply` writes the file.
+after them. `scripts/sweep.py --apply` writes the file. It lies beside the models, so that a swap of
+models changes it in the same step.
 """
 
 import json
@@ -13,8 +14,17 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from settings.errors import SettingProblem, SettingsError
+from trading.decision.settings import DecisionSettings
 
 FILE = "strategy_params.json"
+# A release of the hub may bring the file: it sets how is traded and trained, never where, for whom
+# or by whose rules.
+_TRAINED_BY = {
+    "features.groups", "labeling", "training", "rf_params", "xgb_params", "lgb_params", "et_params",
+    "position_training", "sltp_training", "risk_training",
+}  # fmt: skip
+_MAY_SET = set(DecisionSettings.model_fields) - {"prop", "prop_rules"} | _TRAINED_BY | {"paper"}
+_MANIFEST = "models/model_compat.json"
 
 
 class StrategyParamsSettings(BaseModel):
@@ -36,14 +46,20 @@ class StrategyParams(BaseModel):
     written_ms: int
 
 
+def params_folder(root: Path, ml: Mapping[str, Any]) -> Path:
+    """The folder of the models that `ml_config.json` (`ml`) names; the file lies in it."""
+    return (root / str(ml.get("model_compat", _MANIFEST))).parent
+
+
 def write_strategy_params(
-    root: Path, overrides: Mapping[str, Any], found: Mapping[str, Any]
+    folder: Path, overrides: Mapping[str, Any], found: Mapping[str, Any]
 ) -> Path:
-    """Writes the file under `root`, whole or not at all."""
+    """Writes the file in `folder`, whole or not at all."""
     content = StrategyParams(
         overrides=dict(overrides), found=dict(found), written_ms=time.time_ns() // 1_000_000
     )
-    path = root / FILE
+    path = folder / FILE
+    folder.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
     part.replace(path)
@@ -51,7 +67,7 @@ def write_strategy_params(
 
 
 def read_overrides(
-    root: Path, config: Mapping[str, Any], problems: list[SettingProblem]
+    root: Path, config: Mapping[str, Any], ml: Mapping[str, Any], problems: list[SettingProblem]
 ) -> list[str]:
     """The file's overrides as `key=value` texts, none where they are switched off.
 
@@ -60,20 +76,34 @@ def read_overrides(
     section = config.get("strategy_params")
     if not isinstance(section, dict) or section.get("enabled") is not True:
         return []
+    folder = params_folder(root, ml)
+    if (root / FILE).exists() and folder.resolve() != root.resolve():
+        said = f"it lies beside the models: move it to {folder.name}/{FILE}, or remove it"
+        problems.append(SettingProblem(FILE, "(file)", said, f"one in {root.resolve().name}"))
+        return []
     try:
-        params = read_strategy_params(root)
+        params = read_strategy_params(folder)
     except SettingsError as error:
         problems.extend(error.problems)
         return []
+    problems += [
+        SettingProblem(FILE, f"overrides.{key}", "a key of trading or training is allowed",
+                       repr(value)[:80])
+        for key, value in params.overrides.items()
+        if not any(key == each or key.startswith(f"{each}.") for each in _MAY_SET)
+    ]  # fmt: skip
     return [f"{key}={json.dumps(value)}" for key, value in params.overrides.items()]
 
 
-def read_strategy_params(root: Path) -> StrategyParams:
-    """The file under `root`. Raises `SettingsError` with every problem."""
+def read_strategy_params(folder: Path) -> StrategyParams:
+    """The file in `folder`. Raises `SettingsError` with every problem."""
     try:
-        return StrategyParams.model_validate_json((root / FILE).read_text(encoding="utf-8"))
+        return StrategyParams.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        said = "strategy_params.enabled is true: the file must exist (scripts/sweep.py --apply)"
+        said = (
+            f"strategy_params.enabled is true: {folder.name}/{FILE} must exist: write one with "
+            "scripts/sweep.py --apply, serve a release that has one, or switch it off"
+        )
         raise SettingsError([SettingProblem(FILE, "(file)", said, "none")]) from None
     except ValidationError as error:
         raise SettingsError([

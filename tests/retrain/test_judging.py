@@ -15,6 +15,7 @@ from retrain.phase import Run
 from retrain.sweeping import why_not
 from retrain.window import WEEK_MS
 from settings import load_settings
+from settings.strategy_params import write_strategy_params
 from tests.builders import MONDAY_MS
 from tests.retrain.short_runs import with_result
 from tests.retrain.weekly_runs import project_folder
@@ -159,8 +160,7 @@ def test_setting_of_the_sweep_is_chosen_only_if_it_means_something(
     tmp_path: Path, table: SweepTable, enabled: bool, said: str
 ) -> None:
     project_folder(tmp_path / "p")
-    params = {"overrides": {}, "found": {}, "written_ms": 0}
-    (tmp_path / "p" / "strategy_params.json").write_text(json.dumps(params))
+    write_strategy_params(tmp_path / "p" / "models", {}, {})
     given = (f"strategy_params.enabled={str(enabled).lower()}",)
     settings = load_settings(tmp_path / "p", overrides=given)
     run = Run(tmp_path / "run", tmp_path / "p", WeeklyOptions(), settings, print)

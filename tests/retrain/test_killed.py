@@ -13,10 +13,12 @@ import pytest
 
 from retrain.store import PhaseStore
 from retrain.swapping import swap
+from settings.strategy_params import FILE as PARAMS
 from tests.hub.test_killed_install import MODEL_FILES
 from tests.retrain import killed
 from tests.retrain.projects import NAME, ROOT, make_project, make_run, new_run, shown, tree
 
+SERVED = (*MODEL_FILES, PARAMS)
 # `make test` kills before some of the steps, `make soak` before each one.
 STRIDES = [pytest.param(14, id="some"), pytest.param(1, id="every", marks=pytest.mark.soak)]
 
@@ -54,12 +56,12 @@ def ended(project: Path) -> tuple[Any, ...]:
     """All that a run leaves; what a killed write left in the hub is no file of it."""
     report = (project / "reports" / f"weekly_btcusd_{NAME}.md").read_text()
     released = {name: it for name, it in tree(project / "releases").items() if ".new-" not in name}
-    params = (project / "strategy_params.json").read_text()
-    return results(project), tree(project / "models"), released, params, report
+    return results(project), tree(project / "models"), released, report
 
 
 def require_one_switch(copies: list[Path], names: Collection[str]) -> None:
-    """What the paths showed is one whole model or the other, and changed once."""
+    """What the paths showed is one whole model or the other, with the settings that belong to it,
+    and changed once."""
     served = [{name: shown(each / "models").get(name) for name in names} for each in copies]
     assert all(each in (served[0], served[-1]) for each in served)
     assert served == sorted(served, key=lambda each: each != served[0])
@@ -73,10 +75,11 @@ def test_a_kill_at_any_step_of_swap_push_and_report_changes_nothing_in_the_end(
 ) -> None:
     project = make_project(tmp_path / "project")
     run = make_run(project)
-    (run.candidate / "strategy_params.json").write_text('{"overrides": {}}\n')
+    (project / "models" / PARAMS).write_text('{"overrides": {"risk_percent": 1}}\n')
+    (run.candidate / PARAMS).write_text('{"overrides": {}}\n')
     copies = killed_at_steps(killed.last_three, project, stride)
     assert len(copies) > 100 / stride
-    require_one_switch(copies, MODEL_FILES)
+    require_one_switch(copies, SERVED)
     undisturbed = ended(copies[-1])
     for copy in copies[:-1]:
         copy.rename(project)
@@ -92,10 +95,12 @@ def test_a_kill_at_any_step_of_a_roll_back_leaves_one_whole_model_and_is_gone_on
 ) -> None:
     project = make_project(tmp_path / "project")
     run = make_run(project)
+    (project / "models" / PARAMS).write_text('{"overrides": {"risk_percent": 1}}\n')
+    (run.candidate / PARAMS).write_text('{"overrides": {}}\n')
     before = tree(project / "models")
     assert swap(run).figures["action"] == "serve"
     copies = killed_at_steps(killed.given_back, project, stride)
-    require_one_switch(copies, MODEL_FILES)
+    require_one_switch(copies, SERVED)
     for copy in copies[:-1]:
         copy.rename(project)
         killed.given_back(project)

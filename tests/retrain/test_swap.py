@@ -161,7 +161,17 @@ def test_settings_that_the_sweep_chose_come_with_the_models(run: Run) -> None:
     text = json.dumps({"overrides": {"risk_percent": 1.5}, "found": {}, "written_ms": 1})
     (run.candidate / "strategy_params.json").write_text(text)
     assert swap(run).figures["settings"] == {"risk_percent": 1.5}
-    assert (run.root / "strategy_params.json").read_text() == text
+    assert (run.root / "models" / "strategy_params.json").read_text() == text
+
+
+def test_settings_in_force_stay_where_the_sweep_chose_none(run: Run) -> None:
+    """A person has applied them since the models before were trained."""
+    file = run.root / "models" / "strategy_params.json"
+    text = json.dumps({"overrides": {"risk_percent": 1.25}, "found": {}, "written_ms": 1})
+    file.write_text(text)
+    assert swap(run).figures["settings"] == {"risk_percent": 1.25}
+    assert file.read_text() == text
+    assert file.is_symlink()
 
 
 def test_without_a_champion_the_candidate_serves_at_once(project: Path) -> None:

@@ -179,7 +179,7 @@ def test_what_is_applied_is_what_the_next_training_reads(tmp_path: Path) -> None
     (tmp_path / "config.json").write_text(json.dumps(config))
     shutil.copy(ROOT / "ml_config.json", tmp_path)
     shutil.copytree(ROOT / "config", tmp_path / "config")
-    write_strategy_params(tmp_path, {"risk_percent": 0.7}, {})
+    write_strategy_params(tmp_path / "models", {"risk_percent": 0.7}, {})
     settings, said = load_settings(tmp_path), list[str]()
     sections = {"features": {"groups": ["base"]}, "rf_params": {"n_estimators": 7}}
     assert apply(found(sections), settings, tmp_path, said.append) == 0
