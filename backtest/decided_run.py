@@ -1,6 +1,7 @@
 """Decides history as a command line asks: settings, models, market, costs, then the run."""
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,7 +26,8 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True)
 class DecidedRun:
-    """A finished run and what it was made of."""
+    """A finished run and what it was made of. `costs_file`: name and SHA-256 of the cost file that
+    `costs` came from; empty without one."""
 
     settings: "Settings"
     plan: "PaperPlan"
@@ -33,6 +35,7 @@ class DecidedRun:
     outside: "Outside"
     run: "BacktestRun"
     costs: "LearnedCosts | None" = None
+    costs_file: tuple[str, str] = ("", "")
 
     @property
     def train_cutoff_ms(self) -> int:
@@ -57,7 +60,9 @@ def decided_run(
         raise DaemonError(problem)
     settings = settings_of(given) if settings is None else settings
     of = known_instrument(settings.symbol)
-    costs = costs_of(given, settings)
+    costs, costs_file = costs_of(given, settings), ("", "")
+    if costs is not None:
+        costs_file = given.costs.name, hashlib.sha256(given.costs.read_bytes()).hexdigest()
     paths = settings.ml.paths.for_symbol(settings.symbol)
     if given.models is not None:
         paths = paths.in_folder(given.models)
@@ -67,7 +72,7 @@ def decided_run(
         say(line)
     outside = outside_of(given, settings, models)
     run = _decide(settings, plan, history, models, outside, of, costs)
-    return DecidedRun(settings, plan, models, outside, run, costs)
+    return DecidedRun(settings, plan, models, outside, run, costs, costs_file)
 
 
 def settings_of(given: argparse.Namespace) -> "Settings":

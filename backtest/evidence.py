@@ -16,7 +16,7 @@ from backtest.gates import GoLiveFigures
 from ml.predictors.model_set import ModelSet
 from trading.decision.settings import DecisionSettings
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class EvidenceError(Exception):
@@ -39,8 +39,31 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargedCosts:
+    """What trades paid. `file`: a cost file's name, with its SHA-256 and the deals that it rests
+    on; empty and 0: the bars' spreads, and commission and swap of the instrument's specification.
+    `slippage_points`: of every market order; None: drawn from the file."""
+
+    slippage_points: int | None
+    file: str = ""
+    sha256: str = ""
+    deals: int = 0
+
+    @property
+    def text(self) -> str:
+        """In plain words."""
+        points = f"{self.slippage_points} points of slippage"
+        if not self.file:
+            return f"the bars' spreads, {points}, the instrument's specification"
+        also = "" if self.slippage_points is None else f", {points}"
+        learnt = f"learnt from {self.deals} deals"
+        return f"costs {learnt} ({self.file}, sha256 {self.sha256[:12]}){also}"
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was measured of `system` on out-of-sample bars [from_ms, to_ms) of `data_sha256`.
+    """What was measured of `system` on out-of-sample bars [from_ms, to_ms) of `data_sha256`, at
+    `costs`.
 
     `ledger_id`, `ledger_hash`: the trial ledger's last row then; `TrialLedger.verify` takes it.
     """
@@ -54,6 +77,7 @@ class Evidence:
     band: ForecastBand
     ledger_id: int
     ledger_hash: str
+    costs: ChargedCosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +153,17 @@ def changes(of: System, here: System) -> tuple[Difference, ...]:
 
 def write_evidence(path: Path, evidence: Evidence) -> str:
     """Writes the file, whole or not at all, and returns its SHA-256 (the one inside it)."""
-    content = _as_dict(evidence)
-    own = _sha256(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    text = json.dumps(content | {"sha256": own}, indent=1, allow_nan=False, ensure_ascii=False)
-    part.write_text(text + "\n", encoding="utf-8")
+    part.write_text(evidence_text(evidence), encoding="utf-8")
     part.replace(path)
-    return own
+    return evidence_sha256(evidence)
+
+
+def evidence_text(evidence: Evidence) -> str:
+    """What its file holds."""
+    content = _as_dict(evidence) | {"sha256": evidence_sha256(evidence)}
+    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def read_evidence(path: Path) -> Evidence | None:
@@ -193,6 +220,7 @@ def _from_dict(content: dict[str, Any]) -> Evidence:
             "system": System(**system),
             "figures": GoLiveFigures.from_dict(content["figures"]),
             "band": ForecastBand.from_dict(content["band"]),
+            "costs": ChargedCosts(**content["costs"]),
         }
     )
 

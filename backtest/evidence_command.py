@@ -68,8 +68,9 @@ def _run(given: argparse.Namespace) -> int:
         console.print("no forecast band: eight weeks out of sample are needed; nothing is written")
         return 1
     _print_band(console, found.band)
-    path = _write(evidence_of(done, found.figures, found.band), done, given)
-    console.print(f"evidence: {path}", highlight=False)
+    evidence = evidence_of(done, found.figures, found.band)
+    path = _write(evidence, done, given)
+    console.print(f"evidence: {path}, at {evidence.costs.text}", highlight=False, soft_wrap=True)
     return 0 if result.passed else 1
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backtest.decided_run import DecidedRun
-    from backtest.evidence import Evidence
+    from backtest.evidence import ChargedCosts, Evidence
     from backtest.forecast_band import ForecastBand
     from backtest.gates import GoLiveFigures
     from backtest.shadow.record import ShadowRecord
@@ -69,8 +69,19 @@ def evidence_of(done: "DecidedRun", figures: "GoLiveFigures", band: "ForecastBan
     made_ms = time.time_ns() // 1_000_000
     return Evidence(
         system_of(done.models, done.settings.decision), done.plan.data_sha256, *span(done),
-        made_ms, figures, band, head.id, head.hash,
+        made_ms, figures, band, head.id, head.hash, charged(done),
     )  # fmt: skip
+
+
+def charged(done: "DecidedRun") -> "ChargedCosts":
+    """What the run's trades paid."""
+    from backtest.evidence import ChargedCosts
+
+    costs, points = done.costs, done.settings.paper.slippage_points
+    if costs is None:
+        return ChargedCosts(points)
+    drawn = bool(costs.slippage_table)
+    return ChargedCosts(None if drawn else points, *done.costs_file, costs.deals)
 
 
 def span(done: "DecidedRun") -> tuple[int, int]:

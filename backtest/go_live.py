@@ -66,19 +66,22 @@ class Refusal:
 
 
 def require_evidence(
-    trade_mode: int, evidence: Evidence | None, here: System, settings: GoLiveSettings
-) -> Go | Refusal:
+    trade_mode: int, evidence: Evidence | None, here: System, settings: GoLiveSettings, *,
+    slippage_points: int = 0,
+) -> Go | Refusal:  # fmt: skip
     """Whether an account of this trade mode may trade the system that is here.
 
-    The gate is judged again from the evidence's figures, by the settings in force. A trade mode
-    that is not known counts as real.
+    The gate is judged again from the evidence's figures, by the settings in force.
+    `slippage_points`: what a market order is taken to pay here. A trade mode that is not known
+    counts as real.
     """
+    missing = missing_proof(evidence, here, settings, slippage_points=slippage_points)
+    proven = "" if missing or evidence is None else _proven(evidence)
     if trade_mode in (AccountTradeMode.DEMO, AccountTradeMode.CONTEST):
-        return Go(_unproven(AccountTradeMode(trade_mode), evidence, here, settings))
-    missing = missing_proof(evidence, here, settings)
-    if missing:
-        return Refusal(missing)
-    return Go("real-money account: the evidence fits this system and passes the go-live gate")
+        kind = f"{AccountTradeMode(trade_mode).name.lower()} account"
+        said = proven or f"trades without proof ({'; '.join(each.what for each in missing)})"
+        return Go(f"{kind}: {said}")
+    return Refusal(missing) if missing else Go(f"real-money account: {proven}")
 
 
 def override_sentence(login: int) -> str:
@@ -108,12 +111,13 @@ def require_override(
 
 
 def missing_proof(
-    evidence: Evidence | None, here: System, settings: GoLiveSettings
+    evidence: Evidence | None, here: System, settings: GoLiveSettings, *, slippage_points: int = 0
 ) -> tuple[Missing, ...]:
     """What this system lacks to trade real money; nothing where it is proven."""
     if evidence is None:
         return (Missing("there is no evidence file", _MAKE),)
     found = [Missing(each.text, _MAKE) for each in differences(evidence, here)]
+    found += _too_cheap(evidence, slippage_points)
     gate = go_live_gate(evidence.figures, settings)
     found += [
         Missing(f"{each.name}: {each.needed} is needed, {each.seen} was seen", each.proof)
@@ -122,11 +126,18 @@ def missing_proof(
     return tuple(found)
 
 
-def _unproven(
-    mode: AccountTradeMode, evidence: Evidence | None, here: System, settings: GoLiveSettings
-) -> str:
-    missing = missing_proof(evidence, here, settings)
-    kind = f"{mode.name.lower()} account"
-    if not missing:
-        return f"{kind}: the evidence fits this system and passes the go-live gate"
-    return f"{kind}: trades without proof ({'; '.join(each.what for each in missing)})"
+def _too_cheap(evidence: Evidence, slippage_points: int) -> list[Missing]:
+    """Slippage that was drawn from the broker's own deals is never too cheap."""
+    paid = evidence.costs.slippage_points
+    if paid is None or paid >= slippage_points:
+        return []
+    what = (
+        f"costs: the evidence is for {paid} points of slippage, paper.slippage_points is "
+        f"{slippage_points} here"
+    )
+    return [Missing(what, "evidence at the costs that are named here: scripts/evidence.py")]
+
+
+def _proven(evidence: Evidence) -> str:
+    costs = evidence.costs.text
+    return f"the evidence fits this system and passes the go-live gate, at {costs}"

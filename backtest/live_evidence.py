@@ -42,11 +42,12 @@ class EvidenceExaminer:
 
     `typed`: the override's sentence, None where none was typed. It holds for the system that it
     was first granted for; less risk is no other system. `sends`: False where nothing is sent.
+    `slippage_points`: what a market order is taken to pay here.
     """
 
     def __init__(
         self, path: Path, account: Account, models: ModelSet, limits: GoLiveSettings, *,
-        typed: str | None = None, sends: bool = True,
+        typed: str | None = None, sends: bool = True, slippage_points: int = 0,
     ) -> None:  # fmt: skip
         self._path = path
         self._account = account
@@ -54,6 +55,7 @@ class EvidenceExaminer:
         self._limits = limits
         self._typed = typed
         self._sends = sends
+        self._slippage_points = slippage_points
         self._granted: System | None = None
         self._evidence: Evidence | None = None
 
@@ -65,7 +67,9 @@ class EvidenceExaminer:
         evidence, broken = self._read()
         fits = evidence is not None and not differences(evidence, here)
         self._evidence = evidence if fits else None
-        proven = not broken and not missing_proof(evidence, here, self._limits)
+        proven = not broken and not missing_proof(
+            evidence, here, self._limits, slippage_points=self._slippage_points
+        )
         sha256 = evidence_sha256(evidence) if evidence is not None and fits else ""
         answer = self._answer(evidence, broken, here, now_ms)
         if isinstance(answer, Refusal):
@@ -107,18 +111,23 @@ class EvidenceExaminer:
         mode = self._account.trade_mode
         if not self._has_money:
             return self._free(evidence, broken, here)
-        answer = require_evidence(mode, evidence, here, self._limits)
+        answer = self._judged(mode, evidence, here)
         if isinstance(answer, Refusal) and broken:
             answer = Refusal((Missing(broken, "python scripts/evidence.py --data FILE"),))
         if isinstance(answer, Go) or self._typed is None:
             return answer
         return self._overridden(self._typed, answer, here, now_ms)
 
+    def _judged(self, mode: int, evidence: Evidence | None, here: System) -> Go | Refusal:
+        return require_evidence(
+            mode, evidence, here, self._limits, slippage_points=self._slippage_points
+        )
+
     def _free(self, evidence: Evidence | None, broken: str, here: System) -> Go:
         """Nothing is at stake: one line says what is proven of it."""
         mode = self._account.trade_mode
         mode = mode if mode in _NO_MONEY else AccountTradeMode.DEMO
-        answer = require_evidence(mode, evidence, here, self._limits)
+        answer = self._judged(mode, evidence, here)
         assert isinstance(answer, Go)
         note = answer.note.replace("there is no evidence file", broken) if broken else answer.note
         if self._account.trade_mode in _NO_MONEY:

@@ -153,6 +153,7 @@ def examiner(
     return EvidenceExaminer(
         evidence_path(paths.graph.parent, settings.symbol), account, models, settings.gate.go_live,
         typed=given.override_evidence, sends=not given.dry,
+        slippage_points=settings.paper.slippage_points,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backtest.driver import BacktestRun, run_backtest
-from backtest.evidence import Evidence, System, read_evidence, write_evidence
+from backtest.evidence import ChargedCosts, Evidence, System, read_evidence, write_evidence
 from backtest.forecast_band import Inside, closed_returns, forecast_band, watch_band
 from backtest.gate_settings import GateSettings
 from backtest.gates import (
@@ -97,9 +97,9 @@ def test_coin_flips_that_pay_a_spread_are_not_proven_by_any_gate(
     )
     system = System("BTCUSD", {"signal": "a" * 64}, {"signal": "b" * 64}, {"risk_percent": 0.1})
     path = tmp_path / "evidence.json"
-    write_evidence(
-        path, Evidence(system, "d" * 64, from_ms, to_ms, to_ms, figures, band, 1, "f" * 64)
-    )
+    charged = ChargedCosts(50)
+    made = Evidence(system, "d" * 64, from_ms, to_ms, to_ms, figures, band, 1, "f" * 64, charged)
+    write_evidence(path, made)
     evidence = read_evidence(path)
     assert evidence is not None
     answer = require_evidence(AccountTradeMode.REAL, evidence, system, GATE.go_live)

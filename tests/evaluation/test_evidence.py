@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from backtest.evidence import (
+    ChargedCosts,
     Evidence,
     EvidenceError,
     System,
@@ -45,6 +46,8 @@ HERE = System(
     flat(DecisionSettings().model_dump(mode="json")),
 )
 DATA = "e" * 64
+CHARGED = ChargedCosts(50)
+LEARNT = ChargedCosts(None, "costs.json", "9" * 64, 312)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +57,9 @@ def evidence() -> Evidence:
     band = forecast_band(
         closed, returns, from_ms=0, to_ms=40 * WEEK_MS, settings=BandSettings(), replicates=200
     )
-    return Evidence(HERE, DATA, 0, 40 * WEEK_MS, 1_760_000_000_000, PROVEN, band, 57, "f" * 64)
+    return Evidence(
+        HERE, DATA, 0, 40 * WEEK_MS, 1_760_000_000_000, PROVEN, band, 57, "f" * 64, CHARGED
+    )
 
 
 def test_evidence_comes_back_from_its_file_as_it_was(evidence: Evidence, tmp_path: Path) -> None:
@@ -116,9 +121,9 @@ def test_file_that_was_edited_is_refused(
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{", "JSON is allowed"), ("[]", "schema 1 is allowed, 'list' came"),
-     ('{"schema": 2}', "schema 1 is allowed, 2 came")],
-    ids=["broken", "list", "newer"],
+    [("{", "JSON is allowed"), ("[]", "schema 2 is allowed, 'list' came"),
+     ('{"schema": 1}', "schema 2 is allowed, 1 came")],
+    ids=["broken", "list", "older"],
 )  # fmt: skip
 def test_other_files_are_refused_with_what_to_do(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "e.json"
@@ -196,6 +201,38 @@ def test_real_money_with_evidence_of_too_little_is_told_how_much_is_missing(
     assert isinstance(answer, Refusal)
     assert [each.what.split(":")[0] for each in answer.missing] == ["trades", "shadow trading"]
     assert "80 more out-of-sample trades, about 10 weeks" in answer.text
+
+
+def test_evidence_of_less_slippage_than_is_named_here_is_refused(evidence: Evidence) -> None:
+    answer = require_evidence(AccountTradeMode.REAL, evidence, HERE, LIMITS, slippage_points=51)
+    assert isinstance(answer, Refusal)
+    (missing,) = answer.missing
+    assert missing.what == (
+        "costs: the evidence is for 50 points of slippage, paper.slippage_points is 51 here"
+    )
+    same = require_evidence(AccountTradeMode.REAL, evidence, HERE, LIMITS, slippage_points=50)
+    assert isinstance(same, Go)
+    assert same.note.endswith(
+        "at the bars' spreads, 50 points of slippage, the instrument's specification"
+    )
+
+
+def test_costs_that_were_learnt_are_taken_and_named(evidence: Evidence) -> None:
+    learnt = replace(evidence, costs=LEARNT)
+    answer = require_evidence(AccountTradeMode.REAL, learnt, HERE, LIMITS, slippage_points=500)
+    assert isinstance(answer, Go)
+    assert answer.note.endswith("at costs learnt from 312 deals (costs.json, sha256 999999999999)")
+
+
+def test_costs_are_bound_with_the_rest(evidence: Evidence, tmp_path: Path) -> None:
+    path = tmp_path / "e.json"
+    write_evidence(path, replace(evidence, costs=LEARNT))
+    again = read_evidence(path)
+    assert again is not None
+    assert again.costs == LEARNT
+    path.write_text(path.read_text().replace("costs.json", "other.json"))
+    with pytest.raises(EvidenceError, match="was changed after it was written"):
+        read_evidence(path)
 
 
 @pytest.mark.parametrize("mode", [AccountTradeMode.DEMO, AccountTradeMode.CONTEST])

@@ -1,16 +1,18 @@
 """`python scripts/evidence.py`: the backtest of the models in use becomes an evidence file."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from backtest.evidence import read_evidence
+from backtest.evidence import ChargedCosts, read_evidence
 from backtest.evidence_command import main
 from ml.features.settings import FeatureSettings
 from ml.predictors.model_set import load_models
 from ml.predictors.settings import ModelPaths
 from ml.training.trials import TrialLedger
+from tests.retrain.costs import dear_costs
 from tests.tiny_models import write_models
 from trading.state_folder import StateFolder
 
@@ -61,6 +63,25 @@ def test_unproven_system_gets_its_evidence_and_exit_status_1(
     models = load_models(ModelPaths().in_folder(place.models), FeatureSettings())
     assert made.system.graphs == {e.metadata.kind: e.metadata.graph.sha256 for e in models.all}
     assert made.system.settings["prediction.quantile.lookback_days"] == 2
+
+
+def test_evidence_names_the_costs_that_its_trades_paid(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costs = dear_costs(place.folder / "costs.json")
+    sha256 = hashlib.sha256(costs.read_bytes()).hexdigest()
+    path = place.models / "evidence_btcusd.json"
+    place.run(*WEEKS_9)
+    free = read_evidence(path)
+    assert "at the bars' spreads, 50 points of slippage" in capsys.readouterr().out
+    place.run(*WEEKS_9, "--costs", str(costs))
+    paid = read_evidence(path)
+    assert f"learnt from 40 deals (costs.json, sha256 {sha256[:12]})" in capsys.readouterr().out
+    assert free is not None
+    assert paid is not None
+    assert free.costs == ChargedCosts(50)
+    assert paid.costs == ChargedCosts(None, "costs.json", sha256, 40)
+    assert paid.figures.profit_factor_p5 < free.figures.profit_factor_p5
 
 
 def test_few_weeks_have_no_band_and_leave_no_file(

@@ -3,6 +3,7 @@
 The bot, the bridge's port and the terminal are real; models are those of `tests.tiny_models`.
 """
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backtest.evidence import Evidence, evidence_sha256, system_of, write_evidence
+from backtest.evidence import (
+    ChargedCosts,
+    Evidence,
+    evidence_path,
+    evidence_sha256,
+    system_of,
+    write_evidence,
+)
 from backtest.forecast_band import WEEK_MS, forecast_band
 from backtest.gate_settings import BandSettings, GoLiveSettings
 from backtest.go_live import override_sentence
@@ -28,6 +36,8 @@ from market.server_clock import ServerClock
 from market.store import BarStore
 from ml.features.settings import FeatureSettings
 from ml.predictors.model_set import ModelSet, load_models
+from ml.predictors.settings import ModelPaths
+from settings import load_settings
 from tests.evaluation.made import PROVEN
 from tests.tiny_models import write_models
 from tests.trading.doubles import Recorder, StepClock
@@ -38,6 +48,7 @@ from trading.decision.decide import decide
 from trading.decision.records import ClosedTrade, Side
 from trading.decision.settings import DecisionSettings
 from trading.journal import Journal, wall_ms
+from trading.live_command import examiner
 from trading.model import beside
 from trading.observer import Seen
 from trading.pager import JournalPager
@@ -68,7 +79,18 @@ def evidence(case: Case) -> Evidence:
         closed, returns, from_ms=0, to_ms=40 * WEEK_MS, settings=BandSettings(), replicates=200
     )
     system = system_of(case.models, case.decision)
-    return Evidence(system, "e" * 64, 0, 40 * WEEK_MS, 1_760_000_000_000, PROVEN, band, 1, "f" * 64)
+    return Evidence(
+        system,
+        "e" * 64,
+        0,
+        40 * WEEK_MS,
+        1_760_000_000_000,
+        PROVEN,
+        band,
+        1,
+        "f" * 64,
+        ChargedCosts(50),
+    )
 
 
 @dataclass
@@ -291,13 +313,31 @@ def test_override_holds_for_its_system_and_for_less_risk_only(case: Case, tmp_pa
     assert "typed for another system (setting risk_percent" in asked.rule(more, 0).halt
 
 
+def test_evidence_of_less_slippage_than_the_settings_name_halts_entries(
+    case: Case, evidence: Evidence, tmp_path: Path
+) -> None:
+    paths = ModelPaths().in_folder(tmp_path)
+    write_evidence(evidence_path(tmp_path, "BTCUSD"), evidence)
+    account = Account(tmp_path, case, REAL).broker.account()
+    given = argparse.Namespace(override_evidence=None, dry=False)
+
+    def ruled(points: int) -> Ruling:
+        settings = load_settings(overrides=[f"paper.slippage_points={points}"])
+        return examiner(given, settings, account, case.models, paths).rule(DECISION, 0)
+
+    assert ruled(50).proven
+    assert "costs: the evidence is for 50 points of slippage" in ruled(51).halt
+    assert not ruled(51).proven
+
+
 def test_models_that_are_swapped_are_ruled_anew(
     case: Case, evidence: Evidence, tmp_path: Path
 ) -> None:
     write_evidence(tmp_path / "e.json", evidence)
     asked = examiner_of(case, tmp_path / "e.json", REAL)
     assert asked.rule(DECISION, 0) == Ruling(
-        "real-money account: the evidence fits this system and passes the go-live gate", "",
+        "real-money account: the evidence fits this system and passes the go-live gate, at the "
+        "bars' spreads, 50 points of slippage, the instrument's specification", "",
         evidence_sha256(evidence), True, None, True,
     )  # fmt: skip
     asked.serve(load_models(write_models(tmp_path / "other", ["signal"]), FeatureSettings()))
