@@ -83,6 +83,12 @@ class SweepTable:
         rated = [row for row in self.rows if row.score is not None]
         return max(rated, key=lambda row: row.score or 0.0, default=None)
 
+    @property
+    def pbo(self) -> float | None:
+        """The probability of overfitting; None where it was not measured."""
+        found = self.overfitting
+        return None if found is None or math.isnan(found.pbo) else found.pbo
+
     def improves(self, row: SweepRow, *, margin: float = 1.0, margin_share: float = 0.02) -> bool:
         """Whether a row beats today's settings as the retrain gate asks of a model; also where
         only the row is comparable."""
@@ -111,14 +117,9 @@ def run_sweep(
     `SweepError` before the first trial where a setting is not allowed.
     """
     began, named = time.monotonic(), identity(base)
-    today = Trial({}, base.from_ms, base.to_ms)
-    asked = [each if isinstance(each, Trial) else Trial(each, base.from_ms, base.to_ms)
-             for each in trials]  # fmt: skip
-    if not asked:
-        raise SweepError("sweep: at least one setting is needed, none came")
-    require_allowed(base.settings, (each.overrides for each in asked))
-    keys = [each.key(named, base.settings) for each in (today, *asked)]
-    by_key = dict(zip(keys, (today, *asked), strict=True))
+    asked = _asked(base, trials)
+    keys = [each.key(named, base.settings) for each in asked]
+    by_key = dict(zip(keys, asked, strict=True))
     sweep = hashlib.sha256("".join(sorted(by_key)).encode()).hexdigest()[:12]
     known = {key: found for key in by_key if (found := store.find(key)) is not None}
     missing = {key: trial for key, trial in by_key.items() if key not in known}
@@ -130,16 +131,25 @@ def run_sweep(
         store.keep(key, result)
         known[key] = result
         progress(_so_far(known, missing))
-    rows = [SweepRow(key, trial, known[key])
-            for key, trial in zip(keys, (today, *asked), strict=True)]  # fmt: skip
+    today, *rows = (SweepRow(key, by_key[key], known[key]) for key in keys)
     table = SweepTable(
-        sweep, base, rows[0], tuple(rows[1:]), _overfitting(list(by_key.values()), known, by_key),
-        len(missing), time.monotonic() - began,
+        sweep, base, today, tuple(rows), _overfitting(by_key, known), len(missing),
+        time.monotonic() - began,
     )  # fmt: skip
     if not store.is_finished(sweep):
         record.sweep(table)
         store.finish(sweep)
     return table
+
+
+def _asked(base: SweepBase, trials: Sequence[Overrides | Trial]) -> list[Trial]:
+    """Today's settings, then every trial; one without a span has the base's."""
+    asked = [each if isinstance(each, Trial) else Trial(each, base.from_ms, base.to_ms)
+             for each in trials]  # fmt: skip
+    if not asked:
+        raise SweepError("sweep: at least one setting is needed, none came")
+    require_allowed(base.settings, (each.overrides for each in asked))
+    return [Trial({}, base.from_ms, base.to_ms), *asked]
 
 
 class _Recorder:
@@ -158,24 +168,22 @@ class _Recorder:
         self._ledger.record("sweep", what=what, data_sha256=self._data, result=result.figures)
 
     def sweep(self, table: SweepTable) -> None:
-        best, found = table.best, table.overfitting
+        best = table.best
         result = {
             "settings": len({row.key for row in table.rows}),
             "score": None if best is None else best.score,
             "overrides": None if best is None else dict(best.overrides),
-            "pbo": None if found is None or math.isnan(found.pbo) else found.pbo,
+            "pbo": table.pbo,
         }
         what = self._what | {"whole_sweep": True}
         self._ledger.record("sweep", what=what, data_sha256=self._data, result=result)
 
 
-def _overfitting(
-    trials: Sequence[Trial], known: Mapping[str, Result], by_key: Mapping[str, Trial]
-) -> Overfitting | None:
-    """Of all different settings over one span."""
-    if len({(each.from_ms, each.to_ms) for each in trials}) > 1:
+def _overfitting(trials: Mapping[str, Trial], results: Mapping[str, Result]) -> Overfitting | None:
+    """Of all different settings; None where they were not tried over one span."""
+    if len({(each.from_ms, each.to_ms) for each in trials.values()}) > 1:
         return None
-    return overfitting(np.column_stack([known[key].daily for key in by_key]))
+    return overfitting(np.column_stack([results[key].daily for key in trials]))
 
 
 def _so_far(known: Mapping[str, Result], missing: Mapping[str, Trial]) -> Progress:

@@ -69,10 +69,10 @@ def words(table: SweepTable, limits: GoLiveSettings | None = None) -> list[str]:
             f"best score {best.score:.2f} (100 ln PF₅ - 100 max drawdown), today's {today}: the "
             f"best of {count} looks better than it is"
         )
-    if found is not None and not math.isnan(found.pbo):
-        said = "above" if found.pbo > limits.max_overfitting else "within"
+    if found is not None and table.pbo is not None:
+        said = "above" if table.pbo > limits.max_overfitting else "within"
         lines.append(
-            f"PBO {found.pbo:.2f} of {found.settings} different settings, {said} the limit of "
+            f"PBO {table.pbo:.2f} of {found.settings} different settings, {said} the limit of "
             f"{limits.max_overfitting:g}: the share of splits in which the best setting of one "
             "half was no better than the median in the other"
         )
@@ -93,7 +93,7 @@ def as_dict(table: SweepTable) -> dict[str, Any]:
     return {
         "sweep": table.id, "symbol": base.symbol,
         "from": utc_text(base.from_ms), "to": utc_text(base.to_ms),
-        "graphs": dict(base.graphs), "pbo": _pbo(table), "settings": len(table.rows),
+        "graphs": dict(base.graphs), "pbo": table.pbo, "settings": len(table.rows),
         "different_settings": None if found is None else found.settings,
         "words": words(table), "today": _row(table.today),
         "best": None if best is None else _row(best), "rows": [_row(row) for row in table.rows],
@@ -126,11 +126,6 @@ def _flat(row: SweepRow) -> dict[str, Any]:
     texts = json.dumps(dict(row.overrides), sort_keys=True)
     alarms = " ".join(row.figures["alarms"])
     return {"key": row.key, "overrides": texts, **figures, "alarms": alarms}
-
-
-def _pbo(table: SweepTable) -> float | None:
-    found = table.overfitting
-    return None if found is None or math.isnan(found.pbo) else found.pbo
 
 
 def _title(table: SweepTable) -> str:
