@@ -22,7 +22,6 @@ def add_journal_options(parser: argparse.ArgumentParser) -> None:
     add("--paper", action="store_true", help="with --account or alone: its newest paper run")
     add("--symbol", metavar="S", help="instead of config.json's symbol")
     add("--override", action="append", default=[], metavar="KEY=VALUE", help="as given to the run")
-    add("--json", action="store_true", help="print JSON instead of a table")
 
 
 @dataclass(frozen=True, slots=True)

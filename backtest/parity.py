@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("day", type=utc_instant_ms, metavar="DAY", help="a date, UTC")
     add_journal_options(parser)
+    add("--json", action="store_true", help="print JSON instead of a table")
     add("--strict", action="store_true", help="every byte must agree, the account's part too")
     add("--data", type=Path, metavar="FILE", help="M15 bars instead of the daemon's own")
     add("--m1", type=Path, metavar="FILE", help="M1 bars, where the run had them")

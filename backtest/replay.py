@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawTextHelpFormatter,
     )  # fmt: skip
     add_journal_options(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     for flag, name in (("--from", "from_ms"), ("--to", "to_ms")):
         parser.add_argument(flag, dest=name, type=utc_instant_ms, metavar="TIME", help="UTC")
     given = parser.parse_args(argv)

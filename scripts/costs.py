@@ -19,45 +19,35 @@ sys.path.insert(0, str(_ROOT))
 
 from backtest.costs import LearnedCosts, read_costs, write_costs  # noqa: E402
 from backtest.costs_learning import learn  # noqa: E402
+from backtest.journalled import add_journal_options, journalled  # noqa: E402
 from broker.simulator.settings import CURRENCIES  # noqa: E402
-from settings import SettingsError, account_ids, load_settings, state_name_of  # noqa: E402
+from settings import load_settings  # noqa: E402
 from trading.assemble import known_instrument  # noqa: E402
-from trading.errors import DaemonError  # noqa: E402
-from trading.journal_reads import JournalReads  # noqa: E402
-from trading.outbox import open_read_only  # noqa: E402
-from trading.state_folder import LIVE_ACCOUNT, StateFolder  # noqa: E402
+from trading.command_line import exit_status  # noqa: E402
 from trading.summary import require_writable  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(argv)
-    try:
-        costs = _learn(given) if given.action == "learn" else _read(given)
-    except (SettingsError, DaemonError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_status(lambda: _run(given), stopped="stopped; nothing was written")
+
+
+def _run(given: argparse.Namespace) -> int:
+    costs = _learn(given) if given.action == "learn" else _read(given)
     print("\n".join(_lines(costs)))
     return 0
 
 
 def _learn(given: argparse.Namespace) -> LearnedCosts:
     require_writable(given.out)
-    entry = given.account if given.account in account_ids() else None
-    settings = load_settings(account=entry, symbol=given.symbol)
-    name = state_name_of(given.account) if given.account else f"live-{LIVE_ACCOUNT}"
-    folder = StateFolder(given.state_folder or given.state / name)
-    if not folder.journal.exists():
-        raise DaemonError(f"{folder.journal}: no journal there yet; check --account")
-    of = known_instrument(settings.symbol)
-    journal = JournalReads(open_read_only(folder.journal))
-    try:
+    with journalled(given) as of:
+        settings = of.settings
         costs = learn(
-            journal, of, strategy_id=settings.daemon.strategy_id,
+            of.journal, known_instrument(settings.symbol),
+            strategy_id=settings.daemon.strategy_id,
             currency=given.currency or settings.paper.currency,
             server_zone=settings.bridge.server_timezone or settings.paper.server_timezone,
         )  # fmt: skip
-    finally:
-        journal.close()
     write_costs(given.out, costs)
     print(f"{given.out}:")
     return costs
@@ -103,15 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     actions = parser.add_subparsers(dest="action", required=True)
     learning = actions.add_parser("learn", help="from a daemon's journal")
-    add = learning.add_argument
-    add("--account", metavar="ID", help="entry of config/accounts.json")
-    add("--state", type=Path, default=Path("state"), metavar="DIR", help="default: state")
-    add("--state-folder", type=Path, metavar="DIR", help="this folder, e.g. of a paper run")
-    add("--out", type=Path, required=True, metavar="FILE", help="the cost file")
+    add_journal_options(learning)
+    learning.add_argument("--out", type=Path, required=True, metavar="FILE", help="the cost file")
     showing = actions.add_parser("show", help="what a cost file holds")
     showing.add_argument("file", type=Path, metavar="FILE")
+    showing.add_argument("--symbol", metavar="S", help="instead of config.json's symbol")
     for each in (learning, showing):
-        each.add_argument("--symbol", metavar="S", help="instead of config.json's")
         each.add_argument("--currency", choices=sorted(CURRENCIES),
             help="of the account (default: paper.currency)")  # fmt: skip
     return parser

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +41,7 @@ def read_base(
 
     `lookback_days`: the longest look-back of the quantile gate that will be tried.
     """
+    from backtest.costs import charged
     from backtest.decided_run import CACHE, ONE_MORE_BAR_MS, costs_of, market_of, outside_of
     from backtest.run_options import contradiction
     from backtest.sweep.base import Orders, SweepBase, code_sha256, files_in
@@ -49,6 +49,7 @@ def read_base(
     from trading.assemble import known_instrument
     from trading.errors import DaemonError
     from trading.model import load_for
+    from trading.model_source import graphs_of
 
     if problem := contradiction(given):
         raise DaemonError(problem)
@@ -65,25 +66,18 @@ def read_base(
     to_ms = plan.limits.to_ms or int(history.close_ms[-1])
     history = history.between(int(history.open_ms[0]), to_ms + ONE_MORE_BAR_MS)
     forecasts = _forecasts(history, models, settings, outside, plan.limits.from_ms, days)
-    slippage: tuple[int, ...] = ()
-    if costs is not None:
-        # forecasts are of the bars as they were: what costs change is what trading them costs
-        history, of = costs.on_bars(history, seed=settings.paper.seed), costs.on_instrument(of)
-        slippage = costs.slippage_table
+    history, of, slippage = charged(costs, history, of, seed=settings.paper.seed)
     daemon = settings.daemon
-    base = SweepBase(
+    return SweepBase(
         history=history, forecasts=forecasts, m1=_m1_rows(history, plan, len(forecasts)),
         minutes=_minutes(plan, to_ms + ONE_MORE_BAR_MS),
         from_ms=plan.limits.from_ms, to_ms=to_ms, settings=today, instrument=of,
         slippage=slippage,
         orders=Orders(daemon.strategy_id, daemon.act_within_ms, daemon.orders.magic_bits),
         news=outside.news, paths=paths, features=settings.ml.features,
-        models=_model_files(paths, models), answers={},
-        graphs={each.kind: each.metadata.graph.sha256 for each in models.all},
-        train_cutoff_ms=max(each.metadata.train_cutoff_ms for each in models.all),
-        code=code_sha256(),
+        models=_model_files(paths, models), answers=files_in(CACHE, _answer_files(models)),
+        graphs=graphs_of(models), train_cutoff_ms=models.train_cutoff_ms, code=code_sha256(),
     )  # fmt: skip
-    return replace(base, answers=files_in(CACHE, _answer_files(models)))
 
 
 def sweep_with_progress(

@@ -45,4 +45,4 @@ def test_command_writes_the_file_beside_a_running_daemon(
     nowhere = [sys.executable, script, "--account", "nobody"]
     done = subprocess.run(nowhere, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "live-nobody/journal.sqlite: no journal there yet" in done.stderr
+    assert "live-nobody: no journal there yet" in done.stderr
