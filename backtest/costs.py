@@ -130,6 +130,18 @@ class LearnedCosts(BaseModel):
         return seen.points if seen and seen.count >= LEAST_QUOTES else self.spread.points
 
 
+def charged(
+    costs: LearnedCosts | None, history: Bars, of: Instrument, *, seed: int
+) -> tuple[Bars, Instrument, tuple[int, ...]]:
+    """(bars, instrument, slippage to draw from) as trading them costs; as they are without costs.
+
+    Forecasts are of the bars as they were: what costs change is what trading them costs.
+    """
+    if costs is None:
+        return history, of, ()
+    return costs.on_bars(history, seed=seed), costs.on_instrument(of), costs.slippage_table
+
+
 def read_costs(path: Path, *, symbol: str, currency: str) -> LearnedCosts:
     """A cost file of this symbol and deposit currency. Raises `DaemonError`."""
     try:

@@ -34,6 +34,19 @@ class _Kept:
     votes: NDArray[np.int8]
 
 
+def batch_features(
+    history: Bars, *, groups: tuple[str, ...], round_step: float, outside: Outside, first_row: int
+) -> Float64s:
+    """Feature rows (n, k) of the bars `first_row` … last, as the whole history gives them.
+
+    `outside`: the calendar and the on-chain record that they read, as known at the last close.
+    """
+    return feature_matrix(
+        history, groups=groups, round_step=round_step, onchain=outside.onchain,
+        calendar=outside.calendar.at(int(history.close_ms[-1])).events, first_row=first_row,
+    )  # fmt: skip
+
+
 def history_forecasts(
     history: Bars,
     predictor: EnsemblePredictor,
@@ -44,17 +57,10 @@ def history_forecasts(
     cache: Path | None,
     outside: Outside = NOTHING_OUTSIDE,
 ) -> ForecastColumns:
-    """Forecasts of rows `from_row` … last of `history`. `cache`: a folder, or None for no cache.
-
-    `outside`: the calendar and the on-chain record that features read.
-    """
-    features = feature_matrix(
-        history,
-        groups=groups,
-        round_step=round_step,
-        calendar=outside.calendar.at(int(history.close_ms[-1])).events,
-        onchain=outside.onchain,
-        first_row=from_row,
+    """Forecasts of rows `from_row` … last of `history`, from its `batch_features`. `cache`: a
+    folder, or None for no cache."""
+    features = batch_features(
+        history, groups=groups, round_step=round_step, outside=outside, first_row=from_row
     )
     file = None if cache is None else cache / f"forecasts_{_key(features, predictor)}.npz"
 

@@ -71,18 +71,16 @@ def _first_ms(done: "DecidedRun") -> int:
 def _columns(done: "DecidedRun", bars: "Bars", first_row: int) -> "Float64s":
     import numpy as np
 
-    from ml.features.matrix import feature_matrix
+    from backtest.forecasts import batch_features
     from trading.decision.regime import LOOKBACK_BARS
     from trading.market_window import gate_means, regimes
 
-    decision, outside = done.settings.decision, done.outside
-    matrix = feature_matrix(
+    matrix = batch_features(
         bars, groups=tuple(done.settings.ml.features.groups), first_row=first_row,
-        round_step=done.run.rules.instrument.round_step, onchain=outside.onchain,
-        calendar=outside.calendar.at(int(bars.close_ms[-1])).events,
+        round_step=done.run.rules.instrument.round_step, outside=done.outside,
     )  # fmt: skip
     ranges, means = gate_means(bars, first_row)
-    adx, trends = regimes(bars, decision.adx_regime_filter, first_row)
+    adx, trends = regimes(bars, done.settings.decision.adx_regime_filter, first_row)
     # where its span is not filled the regime is a default, which stands for nothing here
     filled = _last_known(adx) >= LOOKBACK_BARS
     regime = np.where(filled, trends, np.nan)

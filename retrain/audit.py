@@ -133,7 +133,7 @@ def _of_champion(run: Run, found: Window) -> dict[str, Any]:
         models = load_for(run.paths, run.settings.ml.features, run.symbol)
     except ModelMissing:
         return {"champion_cutoff_ms": None, "comparable_from_ms": None}
-    cutoff_ms = max(each.metadata.train_cutoff_ms for each in models.all)
+    cutoff_ms = models.train_cutoff_ms
     weeks_ms = round(run.settings.gate.retrain.min_weeks * WEEK_MS)
     return {"champion_cutoff_ms": cutoff_ms, "comparable_from_ms": cutoff_ms + weeks_ms}
 

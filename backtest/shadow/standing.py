@@ -8,6 +8,7 @@ import numpy as np
 
 from backtest.evidence import flat
 from backtest.forecast_band import Inside
+from backtest.forecasts import batch_features
 from backtest.shadow.challenger import Challenger
 from backtest.shadow.record import NoShadow, ShadowRecord, read_shadow
 from market.bars import Bars, Float64s, Int64s
@@ -15,7 +16,6 @@ from market.instruments import instrument
 from market.sources.bridge import REREAD_BARS
 from market.store import BarStore
 from market.timeframe import Timeframe
-from ml.features.matrix import feature_matrix
 from ml.features.settings import FeatureSettings
 from ml.hub.release import MANIFEST
 from ml.predictors.compat import read_manifest
@@ -136,9 +136,8 @@ def _batch(
 ) -> tuple[Int64s, Float64s]:  # fmt: skip
     """(open (n,), features (n, k)) in batch; without the rows that a revision came after."""
     first = int(bars.open_ms.searchsorted(record.open_ms[0]))
-    rows = feature_matrix(
-        bars, groups=groups, round_step=instrument(bars.symbol).round_step,
-        calendar=outside.calendar.at(int(bars.close_ms[-1])).events, onchain=outside.onchain,
+    rows = batch_features(
+        bars, groups=groups, round_step=instrument(bars.symbol).round_step, outside=outside,
         first_row=first,
     )  # fmt: skip
     opens = bars.open_ms[first:]

@@ -32,6 +32,11 @@ class ModelSet:
         return tuple(model for model in found if model is not None)
 
     @property
+    def train_cutoff_ms(self) -> int:
+        """Up to where the last of them has seen bars."""
+        return max(each.metadata.train_cutoff_ms for each in self.all)
+
+    @property
     def of_another_signal(self) -> tuple[CheckedPredictor, ...]:
         """Those beside the signal model that learned from another one's forecasts, or whose
         metadata does not say from which."""
