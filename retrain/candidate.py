@@ -38,7 +38,7 @@ def retrain(run: Run) -> PhaseResult:
     words: list[str] = []
     for kind in kinds_of(run):
         try:
-            made.append(trained(inputs, kind, run))
+            made.append(trained(tuned_inputs(run, kind), kind, run))
         except (TrainingError, SplitError) as error:
             if kind == "signal":
                 raise PhaseFailed(f"the signal model cannot be trained: {error}") from error
@@ -61,25 +61,37 @@ def kinds_of(run: Run) -> tuple[str, ...]:
     return tuple(kind for kind in ORDER if kind == "signal" or kind in asked)
 
 
-def inputs_of(run: Run, *, trials: int = 0) -> TrainInputs:
+def inputs_of(run: Run) -> TrainInputs:
     """What training reads: audited bars before the cutoff, M1 bars likewise."""
     files, options, of = market_files(run), run.options, window(run)
     market(run)  # refuses a file that was changed meanwhile
     asked = TrainOptions(
         kinds=kinds_of(run), symbol=run.symbol, profile=options.profile, from_ms=of.from_ms,
         to_ms=of.cutoff_ms, data=files.data, m1=files.m1, calendar=options.calendar,
-        onchain=files.onchain, models=run.candidate, trials=trials, warm_start=False,
+        onchain=files.onchain, models=run.candidate, warm_start=False,
     )  # fmt: skip
     return read_inputs(asked, settings_of(run))
 
 
-def tuned_inputs(run: Run) -> TrainInputs:
-    """`inputs_of` with the parameters of phase tune."""
+def tuned_inputs(run: Run, kind: str = "signal") -> TrainInputs:
+    """`inputs_of` with what phase tune has found for that model.
+
+    The signal model keeps today's `position_training`, which was in force when it was trained.
+    """
     inputs, told = inputs_of(run), run.result("tune")
     if not told.get("params"):
         return inputs
-    tuning = {"signal": str(told["study"])}
-    return replace(inputs, params=EnsembleParams(**told["params"]), tuning=tuning)
+    inputs = replace(
+        inputs, params=EnsembleParams(**told["params"]), tuning=dict(told["studies"])
+    )  # fmt: skip
+    return inputs if kind == "signal" else _with_position(inputs, told["position"])
+
+
+def _with_position(inputs: TrainInputs, told: dict[str, Any]) -> TrainInputs:
+    ml = inputs.settings.ml
+    position = type(ml.position_training).model_validate(told)
+    ml = ml.model_copy(update={"position_training": position})
+    return replace(inputs, settings=inputs.settings.model_copy(update={"ml": ml}))
 
 
 def trained(inputs: TrainInputs, kind: str, run: Run) -> TrainedModel:

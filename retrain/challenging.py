@@ -5,10 +5,12 @@ those that serve now proves nothing.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from backtest.evidence import Evidence, evidence_path, read_evidence
 from backtest.forecast_band import ForecastBand
 from backtest.shadow.challenger import Challenger, drop, place, read_challenger, shadow_folder
 from backtest.shadow.standing import ShadowStanding, outside_of, standing
@@ -47,6 +49,9 @@ def rule(run: Run, serving: dict[str, str]) -> Ruling:
     against = _placed(run, challenger)
     stands = _standing(run, challenger)
     kind, why = _judged(stands, days, is_comparable=against.get("against") == serving)
+    if stands.differing_rows:
+        folder = shadow_folder(Path("state"), challenger)
+        why += f"; find the cause: python -m backtest.parity DAY --state-folder {folder}"
     figures = {
         "name": challenger.name, "graphs": dict(challenger.graphs),
         "placed": utc_text(challenger.placed_ms), "days_needed": days, **asdict(stands),
@@ -54,6 +59,20 @@ def rule(run: Run, serving: dict[str, str]) -> Ruling:
     }  # fmt: skip
     said = f"challenger of {utc_text(challenger.placed_ms)} UTC: {kind}: {why}"
     return Ruling(kind, challenger.folder, str(against.get("run", "")), figures, (said,))
+
+
+def shadowed(folder: Path, symbol: str, told: Mapping[str, Any], now_ms: int) -> Evidence | None:
+    """The evidence in a challenger's folder with what its shadow has shown (`Ruling.figures`); None
+    where it has none."""
+    evidence = read_evidence(evidence_path(folder, symbol))
+    if evidence is None:
+        return None
+    figures = replace(
+        evidence.figures, shadow_days=told["days"], shadow_inside=told["inside"],
+        feature_rows=told["compared_rows"],
+        feature_differences=told["differing_rows"] if told["compared_rows"] else None,
+    )  # fmt: skip
+    return replace(evidence, made_ms=now_ms, figures=figures)
 
 
 def place_candidate(run: Run, serving: dict[str, str], now_ms: int) -> dict[str, Any]:
@@ -86,7 +105,7 @@ def _judged(stands: ShadowStanding, days: int, *, is_comparable: bool) -> tuple[
     if stands.differing_rows:
         return "dropped", (
             f"{stands.differing_rows} of {stands.compared_rows} feature rows are not those of the "
-            "batch; find the cause: python backtest_config.py parity DAY"
+            "batch"
         )
     if stands.inside is False:
         return "dropped", f"outside its forecast band: {'; '.join(stands.outside)}"

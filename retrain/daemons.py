@@ -34,14 +34,20 @@ def serving(state: Path, graphs: dict[str, str]) -> list[Path]:
     return [folder for folder in found if _served(folder) == graphs]
 
 
-def ask(folder: Path, tag: str, kept: Path, *, patience_s: float = _PATIENCE_S) -> str:
-    """Asks one daemon for the swap; what came of it, in words. One that trades real money is not
-    asked: it would open nothing without evidence for the new models."""
+def ask(
+    folder: Path, tag: str, kept: Path, *, proven: bool = False, patience_s: float = _PATIENCE_S
+) -> str:
+    """Asks one daemon for the swap; what came of it, in words.
+
+    One that trades real money is not asked: a person decides that. `proven`: the evidence that
+    came with the models passes the go-live gate.
+    """
     if _trade_mode(folder) not in _WITHOUT_MONEY:
+        has = "the evidence that came with them passes the go-live gate: "
+        lacks = "it opens nothing on the new ones without evidence: scripts/evidence.py, then "
         return (
             f"{folder.name}: trades real money and is not asked: it keeps its models until it is "
-            "started again, and opens nothing on the new ones without evidence for them: "
-            f"scripts/evidence.py, then python trading.py --swap-model {tag}"
+            f"started again; {has if proven else lacks}python trading.py --swap-model {tag}"
         )
     (folder / ANSWER).unlink(missing_ok=True)
     SwapRequest(tag, kept.name).write(folder)

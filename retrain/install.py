@@ -7,7 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backtest.evidence import evidence_path
+from backtest.evidence import Evidence, evidence_path, evidence_text
 from ml.hub.errors import HubError
 from ml.hub.install import Check, folder_of, loads
 from ml.hub.release import (
@@ -40,17 +40,19 @@ def serving_graphs(paths: ModelPaths, symbol: str) -> dict[str, str]:
     return {each.kind: each.graph.sha256 for each in listed if each.symbol == symbol}
 
 
-def stage(run: Run, source: Path, *, tag: str, made_ms: int) -> Path:
+def stage(
+    run: Run, source: Path, *, tag: str, made_ms: int, evidence: Evidence | None = None
+) -> Path:  # fmt: skip
     """The models of `source` in a folder of `installed/`, checked and loaded; nothing shows it.
 
-    The one that an earlier call has kept, where there is one. `PhaseFailed` where they cannot
-    serve.
+    `evidence`: in the place of the source's own. The folder that an earlier call has kept, where
+    there is one. `PhaseFailed` where they cannot serve.
     """
     folder = folder_of(run.paths)
     with folder.locked():
         incoming = folder.new()
         try:
-            _write(run, source, incoming)
+            _write(run, source, incoming, evidence)
             release, _ = release_of(incoming, tag, datetime.fromtimestamp(made_ms / 1000, UTC))
             for kept in sorted((folder.path / "installed").glob(f"{tag}-*")):
                 if described(kept) == release:
@@ -105,7 +107,7 @@ def _check(run: Run) -> Check:
     return loads(paths, run.settings.ml.features)
 
 
-def _write(run: Run, source: Path, incoming: Path) -> None:
+def _write(run: Run, source: Path, incoming: Path, evidence: Evidence | None) -> None:
     """What will be shown: the source's files, and those of other symbols and, where the source has
     none of its own, `strategy_params.json` as they are now."""
     here, now = run.paths.manifest.parent, datetime.now(UTC)
@@ -113,6 +115,8 @@ def _write(run: Run, source: Path, incoming: Path) -> None:
     contents.pop(_NOT_SERVED, None)
     if PARAMS not in contents and (here / PARAMS).exists():
         contents[PARAMS] = (here / PARAMS).read_bytes()
+    if evidence is not None:
+        contents[evidence_path(here, run.symbol).name] = evidence_text(evidence).encode()
     others = _other_symbols(run)
     for entry in others.values():
         names = (entry.graph.file, entry.metadata.file, evidence_path(here, entry.symbol).name)

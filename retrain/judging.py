@@ -1,12 +1,15 @@
 """Phases walk_forward_gate and score_gate: what the evaluation's figures are worth.
 
-A gate that says no is a result; the pipeline goes on and phase swap keeps the champion.
+A gate that says no is a result; the pipeline goes on and phase swap keeps the champion. The go-live
+gate is asked of what serves afterwards: it decides nothing here, a real-money account asks it.
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
-from backtest.gates import GateResult, WalkForwardFigures, cut_folds, retrain_gate
+from backtest.evidence import EvidenceError, evidence_path, read_evidence
+from backtest.gates import GateResult, WalkForwardFigures, cut_folds, go_live_gate, retrain_gate
 from backtest.gates import walk_forward_gate as walk_forward
 from backtest.statistics import Score
 from retrain.evaluation import trades_of, weeks_unseen
@@ -37,6 +40,22 @@ def score_gate(run: Run) -> PhaseResult:
         weeks = max(0.0, weeks_unseen(run))
     gate = run.settings.gate.retrain
     return _result(retrain_gate(mine, theirs, weeks=weeks, settings=gate))
+
+
+def go_live_of(models: Path, run: Run) -> dict[str, Any]:
+    """What the go-live gate says of the evidence in a folder: `words`, and where it can be read
+    `passed`, each criterion, and the `costs` that its trades paid."""
+    try:
+        evidence = read_evidence(evidence_path(models, run.symbol))
+    except EvidenceError as error:
+        return {"words": [str(error)]}
+    if evidence is None:
+        return {"words": ["no evidence serves with the models: eight judged weeks are needed"]}
+    made = _result(go_live_gate(evidence.figures, run.settings.gate.go_live))
+    missing = [each["name"] for each in made.figures["criteria"] if not each["met"]]
+    said = f"not passed: {', '.join(missing)}" if missing else "passed"
+    words = [f"go-live gate of its evidence, for real money: {said}"]
+    return {**made.figures, "costs": evidence.costs.text, "words": words}
 
 
 def _score(told: dict[str, Any]) -> Score:

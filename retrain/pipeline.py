@@ -9,7 +9,7 @@ PHASES = (
     ("refresh", "bring the bars up to date", "retrain.audit:refresh"),
     ("data_audit", "look at the bars, set cutoff and windows", "retrain.audit:data_audit"),
     ("shap", "explain what the signal model looks at", "retrain.explain:shap"),
-    ("tune", "search the signal model's parameters", "retrain.tuning:tune"),
+    ("tune", "search parameters of signal and position model", "retrain.tuning:tune"),
     ("retrain", "train the candidate's models", "retrain.candidate:retrain"),
     ("calibration_and_parity", "check that the candidate is what its figures are taken for",
      "retrain.checking:calibration_and_parity"),

@@ -23,6 +23,7 @@ def page(told: Mapping[str, Any]) -> str:
         _section("Champion and candidate", _comparison(told["comparison"])),
         _section("Challenger in shadow", _challenger(phases)),
         _section("What was changed", _changed(phases)),
+        _section("Real money", _real_money(phases)),
         _section("Phases", _phases(told["phases"])),
         _section("Details", "\n\n".join(_details(told["phases"]))),
     ]
@@ -40,18 +41,33 @@ def telegram_text(symbol: str, run: str, verdict: Verdict) -> str:
 def _gates(phases: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name in (_CHECKS, *_GATES):
         figures = phases.get(name, {}).get("figures", {})
-        rows = [
-            (each["name"], each["needed"], each["seen"], "yes" if each["met"] else "**NO**",
-             each.get("proof") or "")
-            for each in (*figures.get("checks", ()), *figures.get("criteria", ()))
-        ]  # fmt: skip
-        if rows:
-            passed = "passed" if figures["passed"] else "not passed"
-            head = ("criterion", "needed", "seen", "met", "what would prove it")
-            yield f"{figures.get('gate', name.replace('_', ' '))}: **{passed}**"
-            yield _table(head, rows)
-            if figures.get("warnings"):
-                yield _list(figures["warnings"])
+        yield from _gate(figures, name.replace("_", " "))
+
+
+def _gate(figures: Mapping[str, Any], name: str) -> Iterator[str]:
+    rows = [
+        (each["name"], each["needed"], each["seen"], "yes" if each["met"] else "**NO**",
+         each.get("proof") or "")
+        for each in (*figures.get("checks", ()), *figures.get("criteria", ()))
+    ]  # fmt: skip
+    if rows:
+        passed = "passed" if figures["passed"] else "not passed"
+        head = ("criterion", "needed", "seen", "met", "what would prove it")
+        yield f"{figures.get('gate', name)}: **{passed}**"
+        yield _table(head, rows)
+        if figures.get("warnings"):
+            yield _list(figures["warnings"])
+
+
+def _real_money(phases: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the go-live gate says of what serves since this run."""
+    go_live = phases.get("swap", {}).get("figures", {}).get("go_live")
+    if not go_live:
+        return ""
+    if "criteria" not in go_live:
+        return _list(go_live["words"])
+    said = f"By the evidence that serves with the models, at {go_live['costs']}."
+    return "\n\n".join((said, *_gate(go_live, "go-live gate")))
 
 
 def _comparison(told: Mapping[str, Any] | None) -> str:

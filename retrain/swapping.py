@@ -6,10 +6,12 @@ it would decide now. A snapshot is taken before anything changes. Every step may
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from backtest.evidence import Evidence
 from ml.hub.errors import HubError
 from ml.hub.install import folder_of
 from ml.hub.release import MANIFEST
@@ -18,6 +20,7 @@ from ml.predictors.compat import ModelError, read_manifest
 from retrain import challenging, daemons, snapshot
 from retrain.errors import PhaseFailed
 from retrain.install import copy_beside, require_served, serve, serving_graphs, stage
+from retrain.judging import go_live_of
 from retrain.phase import PhaseResult, Run
 from retrain.runs import read_facts, tag_of
 from settings.strategy_params import FILE as PARAMS
@@ -45,14 +48,16 @@ class SwapPlan:
 
 
 def swap(run: Run) -> PhaseResult:
-    """`action`: keep, serve or place; `before` and `after`: graphs that serve, by kind."""
-    plan = _planned(run)
+    """`action`: keep, serve or place; `before` and `after`: graphs that serve, by kind; `go_live`:
+    what the go-live gate says of what serves now."""
+    plan, go_live = _planned(run), dict[str, Any]()
     if plan.action != "keep" or plan.drops:
         snapshot.take(run.folder / "snapshot", _models(run))
     words = list(plan.words)
     if plan.action == "serve":
         plan = _serve(run, plan)
-        words += _ask_daemons(run, plan)
+        go_live = go_live_of(_kept(run, plan), run)
+        words += [*go_live["words"], *_ask_daemons(run, plan, go_live)]
     if plan.drops:
         challenging.drop_challenger(run)
     placed = {}
@@ -66,6 +71,7 @@ def swap(run: Run) -> PhaseResult:
         "before": plan.before,
         "after": serving_graphs(run.paths, run.symbol),
         "settings": _settings(run, plan),
+        "go_live": go_live,
         "challenger": plan.challenger,
         "placed": placed,
     }
@@ -158,7 +164,9 @@ def _serve(run: Run, plan: SwapPlan) -> SwapPlan:
     """Kept, shown, loaded once more; the snapshot is given back where that fails."""
     tag = tag_of(run.folder.name)
     if not plan.kept or not _kept(run, plan).is_dir():
-        kept = stage(run, Path(plan.source), tag=tag, made_ms=plan.decided_ms)
+        kept = stage(
+            run, Path(plan.source), tag=tag, made_ms=plan.decided_ms, evidence=_shadowed(run, plan)
+        )
         plan = replace(plan, kept=kept.name)
         _write(run, plan)
     try:
@@ -172,6 +180,14 @@ def _serve(run: Run, plan: SwapPlan) -> SwapPlan:
         ) from error
     copy_beside(_trained(run, plan), _models(run))
     return plan
+
+
+def _shadowed(run: Run, plan: SwapPlan) -> Evidence | None:
+    """The promoted challenger's evidence with its days in shadow; None: the source's own serves."""
+    told = plan.challenger
+    if told["ruling"] != "promoted":
+        return None
+    return challenging.shadowed(Path(plan.source), run.symbol, told, plan.decided_ms)
 
 
 def _settings(run: Run, plan: SwapPlan) -> dict[str, Any]:
@@ -188,11 +204,12 @@ def _trained(run: Run, plan: SwapPlan) -> Path:
     return run.folder.parent / (plan.origin or run.folder.name) / "candidate"
 
 
-def _ask_daemons(run: Run, plan: SwapPlan) -> list[str]:
+def _ask_daemons(run: Run, plan: SwapPlan, go_live: Mapping[str, Any]) -> list[str]:
     if run.options.models is not None or not plan.before:
         return []
+    tag, proven = tag_of(run.folder.name), bool(go_live.get("passed"))
     return [
-        daemons.ask(folder, tag_of(run.folder.name), _kept(run, plan))
+        daemons.ask(folder, tag, _kept(run, plan), proven=proven)
         for folder in daemons.serving(run.root / "state", plan.before)
     ]
 

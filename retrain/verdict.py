@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from retrain.store import PhaseRecord
 from retrain.swapping import GATES
@@ -61,14 +62,23 @@ def _missed(records: Mapping[str, PhaseRecord], name: str) -> Iterator[str]:
             yield f"{each['name']}: {each['needed']} is needed, {each['seen']} was seen{proof}"
 
 
+def _before_real_money(go_live: Mapping[str, Any]) -> Iterator[str]:
+    if go_live.get("passed"):
+        yield (
+            "Real money: the evidence that serves with the models passes the go-live gate; "
+            "python trading.py --swap-model TAG, or a start, then --doctor (docs/running.md)."
+        )
+        return
+    missing = [each["name"] for each in go_live.get("criteria", ()) if not each["met"]]
+    needed = f" It is missing: {', '.join(missing)} (section Real money)." if missing else ""
+    yield f"Before real money: evidence that passes the go-live gate (docs/running.md).{needed}"
+
+
 def _next(records: Mapping[str, PhaseRecord], action: str) -> Iterator[str]:
     if action == "place":
         yield "Let scripts/shadow.py run (docs/shadow.md); the next weekly run rules on it."
     if action in ("serve", "promoted"):
-        yield (
-            "Before real money: scripts/evidence.py with the new models, then --doctor "
-            "(docs/running.md)."
-        )
+        yield from _before_real_money(records["swap"].figures["go_live"])
     found = records["sweep"].figures if "sweep" in records else {}
     if found.get("best") and not found.get("chosen"):
         yield f"Settings of the sweep were not taken: {found.get('why_not')}"

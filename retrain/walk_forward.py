@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from backtest.decided_run import DecidedRun, costs_of, decided_run, settings_of
+from backtest.decided_run import ONE_MORE_BAR_MS, DecidedRun, costs_of, decided_run, settings_of
 from backtest.evidence import system_of
 from backtest.looks import look
 from backtest.report.analysis import plain_summary
@@ -36,7 +36,6 @@ from trading.assemble import known_instrument
 
 YEAR_MS = 365 * 86_400_000
 _DAY_MS = 86_400_000
-_ONE_MORE_BAR_MS = 15 * 60_000
 _TRAINS = ("ml/train_pipeline.py",)
 _TRADES = (
     "backtest/decided_run.py",
@@ -230,7 +229,7 @@ class WalkForward:
 
     def _traded_key(self, block: Block, folder_key: str, seed: int) -> str:
         settings, asked = self.settings, self._options
-        bars = self._bars.between(int(self._bars.open_ms[0]), block.to_ms + _ONE_MORE_BAR_MS)
+        bars = self._bars.between(int(self._bars.open_ms[0]), block.to_ms + ONE_MORE_BAR_MS)
         files = [None if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
                  for file in (asked.m1, asked.calendar, asked.costs)]  # fmt: skip
         return key_of(

@@ -4,16 +4,25 @@ import json
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from backtest.evidence import ChargedCosts, Evidence, System, flat, write_evidence
+from backtest.forecast_band import ForecastBand, forecast_band
+from backtest.gate_settings import BandSettings
 from retrain.options import WeeklyOptions
 from retrain.phase import Run
 from retrain.runs import RunFacts, runs_folder, settings_sha256
 from retrain.store import PhaseRecord, PhaseStore
 from settings import Settings, load_settings
+from tests.evaluation.made import PROVEN
 from tests.hub.models import make_models
 
+EVIDENCE = "evidence_btcusd.json"
 ROOT = Path(__file__).resolve().parents[2]
 DAY_MS = 86_400_000
 BEGAN_MS = 1_795_176_000_000  # 2026-11-20 12:00 UTC
@@ -45,7 +54,7 @@ def make_run(
     """A run whose ten phases before swap are over; `results` replaces figures of some."""
     run = new_run(project, overrides=overrides, skip=skip, name=name)
     make_models(run.candidate, scale=scale)
-    (run.candidate / "evidence_btcusd.json").write_text('{"of": 2}\n')
+    write_evidence(run.candidate / EVIDENCE, evidence_of(run))
     (run.candidate / "cards").mkdir()
     (run.candidate / "cards" / "ensemble_btcusd-live.json").write_text('{"of": 2}\n')
     run.backtests.mkdir()
@@ -56,6 +65,31 @@ def make_run(
         told = results.get(phase, RESULTS.get(phase, {}))
         end(run, phase, told, at_ms=BEGAN_MS + number * 60_000)
     return run
+
+
+@cache
+def small_band() -> ForecastBand:
+    closed_ms = np.arange(200, dtype=np.int64) * 3 * DAY_MS // 2
+    returns = np.where(np.arange(200) % 3 == 0, -0.005, 0.005)
+    return forecast_band(
+        closed_ms, returns, from_ms=0, to_ms=300 * DAY_MS, settings=BandSettings(), replicates=100
+    )
+
+
+def evidence_of(run: Run) -> Evidence:
+    """What phase evaluate writes of a candidate that passes all but the shadow."""
+    from retrain.install import serving_graphs
+
+    graphs = serving_graphs(run.candidate_paths, run.symbol)
+    settings = flat(run.settings.decision.model_dump(mode="json"))
+    figures = replace(
+        PROVEN, shadow_days=0.0, shadow_inside=None, feature_rows=0, feature_differences=None
+    )
+    return Evidence(
+        System(run.symbol, graphs, dict.fromkeys(graphs, "f" * 64), settings), "d" * 64,
+        BEGAN_MS - 182 * DAY_MS, BEGAN_MS, BEGAN_MS, figures, small_band(), 1, "a" * 64,
+        ChargedCosts(50),
+    )  # fmt: skip
 
 
 def new_run(

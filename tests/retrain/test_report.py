@@ -77,9 +77,17 @@ def test_report_shows_gates_comparison_change_and_phases(run: Run) -> None:
     assert "| 1 | refresh | done | 60 s |  |" in text
     headings = [line for line in text.splitlines() if line.startswith("## ")]
     assert headings == [
-        "## Next", "## Gates", "## Champion and candidate", "## What was changed", "## Phases",
-        "## Details",
+        "## Next", "## Gates", "## Champion and candidate", "## What was changed", "## Real money",
+        "## Phases", "## Details",
     ]  # fmt: skip
+
+
+def test_report_of_what_serves_says_what_real_money_lacks(run: Run) -> None:
+    text = written(run)
+    assert "## Next\n\n- Before real money: evidence that passes the go-live gate" in text
+    assert "It is missing: live = batch features, shadow trading (section Real money)." in text
+    assert "at the bars' spreads, 50 points of slippage, the instrument's specification." in text
+    assert "| shadow trading | 14 days inside the forecast band | 0 days" in text
 
 
 def test_report_without_a_champion_says_why(project: Path) -> None:

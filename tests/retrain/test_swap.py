@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from backtest.forecast_band import ForecastBand, forecast_band
-from backtest.gate_settings import BandSettings
+from backtest.evidence import read_evidence
+from backtest.gate_settings import GoLiveSettings
+from backtest.go_live import Go, require_evidence
+from backtest.parity import main as parity
 from backtest.shadow.challenger import read_challenger
 from backtest.shadow.standing import ShadowStanding
 from broker.contract.constants import AccountTradeMode
@@ -28,20 +30,23 @@ from retrain.install import serving_graphs, stage
 from retrain.phase import Run
 from retrain.swapping import swap
 from tests.hub.models import make_models
-from tests.retrain.projects import BEGAN_MS, DAY_MS, REFUSED, RESULTS, judged, make_run, shown, tree
+from tests.retrain.projects import (
+    BEGAN_MS,
+    EVIDENCE,
+    REFUSED,
+    RESULTS,
+    evidence_of,
+    judged,
+    make_run,
+    shown,
+    small_band,
+    tree,
+)
 from trading.journal import Journal
 from trading.model_source import ANSWER, REQUEST, SwapRequest
 from trading.state_folder import StateFolder
 
 SHADOW = ("weekly.shadow_days=6", "weekly.notify=false")
-
-
-def small_band() -> ForecastBand:
-    closed_ms = np.arange(200, dtype=np.int64) * 3 * DAY_MS // 2
-    returns = np.where(np.arange(200) % 3 == 0, -0.005, 0.005)
-    return forecast_band(
-        closed_ms, returns, from_ms=0, to_ms=300 * DAY_MS, settings=BandSettings(), replicates=100
-    )
 
 
 def with_band(project: Path, **more: Any) -> Run:
@@ -72,7 +77,7 @@ def test_candidate_that_passed_serves_with_cards_and_evidence(run: Run) -> None:
     assert result.figures["after"] == serving_graphs(run.candidate_paths, "BTCUSD") != before
     for name, content in shown(run.candidate).items():
         assert (models / name).read_bytes() == content
-    assert (models / "evidence_btcusd.json").read_text() == '{"of": 2}\n'
+    assert (models / EVIDENCE).read_bytes() == (run.candidate / EVIDENCE).read_bytes()
     assert (models / "cards" / "ensemble_btcusd-live.json").read_text() == '{"of": 2}\n'
     installed = ModelFolder(models).installed()
     assert installed is not None
@@ -181,7 +186,7 @@ def test_without_a_champion_the_candidate_serves_at_once(project: Path) -> None:
     run = with_band(project)
     result = swap(run)
     assert (result.figures["action"], result.figures["before"]) == ("serve", {})
-    assert result.words == ("the candidate serves: there was no model to protect",)
+    assert result.words[0] == "the candidate serves: there was no model to protect"
 
 
 def test_candidate_that_passed_decides_in_shadow_first(project: Path) -> None:
@@ -217,6 +222,64 @@ def test_proven_challenger_is_promoted_and_the_candidate_waits_for_the_next_run(
     assert result.figures["after"] == result.figures["challenger"]["graphs"]
     assert read_challenger(project / "models", "BTCUSD") is None
     assert not (project / "models" / "challenger.json").exists()
+
+
+def test_evidence_of_a_promoted_challenger_has_its_days_in_shadow(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The go-live gate is passed by what the pipeline made alone."""
+    placed(project)
+    challenger = read_challenger(project / "models", "BTCUSD")
+    assert challenger is not None
+    judged = read_evidence(challenger.folder / EVIDENCE)
+    assert judged is not None
+    stands(monkeypatch, **(GOOD | {"days": 14.5}))
+    run = with_band(project)
+    figures = swap(run).figures
+    served = read_evidence(project / "models" / EVIDENCE)
+    assert served == replace(
+        judged, made_ms=served.made_ms,
+        figures=replace(
+            judged.figures, shadow_days=14.5, shadow_inside=True, feature_rows=600,
+            feature_differences=0,
+        ),
+    )  # fmt: skip
+    assert figures["go_live"]["passed"]
+    here = replace(judged.system, graphs=challenger.graphs)
+    answer = require_evidence(AccountTradeMode.REAL, served, here, GoLiveSettings())
+    assert isinstance(answer, Go)
+
+
+def test_shadow_that_was_too_short_for_real_money_is_said(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed(project)
+    stands(monkeypatch, **GOOD)
+    result = swap(with_band(project))
+    assert "go-live gate of its evidence, for real money: not passed: shadow trading" in (
+        result.words
+    )
+    (missing,) = [each for each in result.figures["go_live"]["criteria"] if not each["met"]]
+    assert missing["seen"] == "6 days, inside the band"
+    assert missing["proof"].startswith("8 more days of shadow trading")
+
+
+def test_candidate_that_serves_at_once_has_no_day_in_shadow(run: Run) -> None:
+    """weekly.shadow_days is 0: nothing was decided on live bars, and nothing is claimed."""
+    result = swap(run)
+    served = read_evidence(run.root / "models" / EVIDENCE)
+    assert served == evidence_of(run)
+    missing = [each["name"] for each in result.figures["go_live"]["criteria"] if not each["met"]]
+    assert missing == ["live = batch features", "shadow trading"]
+
+
+@pytest.mark.parametrize("text", ["{}", ""], ids=["of another program", "none"])
+def test_models_whose_evidence_cannot_be_read_serve_and_it_is_said(text: str, run: Run) -> None:
+    path = run.candidate / EVIDENCE
+    path.write_text(text) if text else path.unlink()
+    result = swap(run)
+    assert result.figures["action"] == "serve"
+    assert ("make the evidence again" if text else "no evidence serves") in result.words[-1]
 
 
 def test_promotion_does_not_need_this_weeks_gates(
@@ -270,6 +333,18 @@ def test_challenger_that_failed_is_dropped_and_the_candidate_takes_its_place(
     challenger = read_challenger(project / "models", "BTCUSD")
     assert challenger is not None
     assert challenger.graphs == serving_graphs(run.candidate_paths, "BTCUSD")
+
+
+def test_command_that_finds_the_differing_row_is_there(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    placed(project)
+    stands(monkeypatch, **{**GOOD, "differing_rows": 2})
+    said = swap(with_band(project)).words[0]
+    command = said.partition("find the cause: python -m backtest.parity ")[2]
+    day, *named = command.replace("DAY", "2026-11-19").split()
+    assert parity([day, *named]) == 2  # its shadow has not run here
+    assert f"{named[1]}/journal.sqlite: no journal there yet" in capsys.readouterr().err
 
 
 def test_challenger_held_against_another_champion_is_dropped(
@@ -357,7 +432,11 @@ def test_daemon_with_real_money_is_not_asked_and_what_to_do_is_said(tmp_path: Pa
     with daemon(folder, {}, None, AccountTradeMode.REAL):
         said = daemons.ask(folder, "v20261120", Path("v20261120-abc"))
     assert "trades real money and is not asked" in said
-    assert "python trading.py --swap-model v20261120" in said
+    assert "without evidence: scripts/evidence.py, then python trading.py --swap-model v2" in said
+    assert not (folder / REQUEST).exists()
+    with daemon(folder, {}, None, AccountTradeMode.REAL):
+        said = daemons.ask(folder, "v20261120", Path("v20261120-abc"), proven=True)
+    assert "passes the go-live gate: python trading.py --swap-model v20261120" in said
     assert not (folder / REQUEST).exists()
 
 

@@ -13,8 +13,10 @@ import pytest
 import ml.training.table
 from backtest.evidence import read_evidence
 from ml.predictors.compat import FileStamp
+from ml.train_inputs import TrainInputs
+from ml.training.models import TrainingError
 from ml.training.trials import TrialLedger
-from retrain import checking
+from retrain import checking, tuning
 from retrain.candidate import finished, tuned_inputs
 from retrain.checking import calibration_and_parity
 from retrain.errors import PhaseFailed
@@ -74,11 +76,60 @@ def test_model_that_was_explained_is_not_trained_again_where_tuning_finds_nothin
 
 def test_tuned_parameters_are_trained_with(copied: Run) -> None:
     params = {"rf": {"n_estimators": 7}, "xgb": {}, "lgb": {}}
-    with_result(copied, "tune", lambda told: told | {"params": params, "study": "of a test"})
+    told = {"params": params, "studies": {"signal": "of a test"}}
+    with_result(copied, "tune", lambda before: before | told)
     inputs = tuned_inputs(copied)
     assert inputs.params.by_name["rf"] == {"n_estimators": 7}
     assert inputs.tuning == {"signal": "of a test"}
     assert finished(inputs, "signal") is None
+
+
+@pytest.fixture
+def with_position(copied: Run) -> Run:
+    """The run as if a position model had been asked for."""
+    return replace(copied, options=replace(copied.options, kinds=("signal", "position")))
+
+
+def test_position_model_is_tuned_too_and_the_signal_model_is_not_trained_again(
+    with_position: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int, bool]] = []
+
+    def better(inputs: TrainInputs, kind: str, *given: Any, **named: Any) -> TrainInputs:
+        has_signal = inputs.paths.graph.is_file()
+        asked.append((kind, inputs.options.trials, has_signal))
+        ml = inputs.settings.ml
+        if kind == "position":
+            changed = ml.position_training.model_dump() | {"lgb_params": {"num_leaves": 5}}
+            position = type(ml.position_training).model_validate(changed)
+            ml = ml.model_copy(update={"position_training": position})
+        settings = inputs.settings.model_copy(update={"ml": ml})
+        return replace(inputs, settings=settings, tuning={**inputs.tuning, kind: "study"})
+
+    monkeypatch.setattr(tuning, "tuned", better)
+    made = tuning.tune(with_position).figures
+    assert asked == [("signal", 1, True), ("position", 1, True)]
+    assert made["changed"]
+    with_result(with_position, "tune", lambda told: made)
+    signal = tuned_inputs(with_position)
+    assert finished(signal, "signal") is not None
+    position = tuned_inputs(with_position, "position").settings.ml.position_training
+    assert position.lgb_params.root == {"num_leaves": 5}
+    assert signal.settings.ml == with_position.settings.ml
+
+
+def test_position_model_that_cannot_be_tuned_is_said_and_trained_as_before(
+    with_position: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(inputs: TrainInputs, kind: str, *given: Any, **named: Any) -> TrainInputs:
+        if kind == "position":
+            raise TrainingError("too few trades")
+        return replace(inputs, tuning={kind: "study"})
+
+    monkeypatch.setattr(tuning, "tuned", fails)
+    made = tuning.tune(with_position)
+    assert made.words[-1] == "position: not tuned: too few trades"
+    assert not made.figures["changed"]
 
 
 def test_model_whose_bytes_were_changed_is_trained_again(copied: Run) -> None:
@@ -193,6 +244,7 @@ def test_candidate_and_its_evidence_pay_the_costs_of_the_file(judged: Run, dear:
     assert paid is not None
     assert free is not None
     assert paid.figures.profit_factor_p5 < free.figures.profit_factor_p5
+    assert (paid.costs.file, paid.costs.deals, free.costs.file) == ("costs.json", 40, "")
     assert made.words[0].startswith("costs learnt from 40 deals and 500 quotes (costs.json, sha256")
     assert before["costs"]["words"] == [
         "costs: the bars' spreads, paper.slippage_points, the instrument's commission and swap"
