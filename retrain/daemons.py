@@ -35,7 +35,7 @@ def serving(state: Path, graphs: dict[str, str]) -> list[Path]:
 
 
 def ask(
-    folder: Path, tag: str, kept: Path, *, proven: bool = False, patience_s: float = _PATIENCE_S
+    folder: Path, request: SwapRequest, *, proven: bool = False, patience_s: float = _PATIENCE_S
 ) -> str:
     """Asks one daemon for the swap; what came of it, in words.
 
@@ -43,21 +43,26 @@ def ask(
     came with the models passes the go-live gate.
     """
     if _trade_mode(folder) not in _WITHOUT_MONEY:
-        has = "the evidence that came with them passes the go-live gate: "
-        lacks = "it opens nothing on the new ones without evidence: scripts/evidence.py, then "
-        return (
-            f"{folder.name}: trades real money and is not asked: it keeps its models until it is "
-            f"started again; {has if proven else lacks}python trading.py --swap-model {tag}"
-        )
+        keeps = "trades real money and is not asked: it keeps its models until it is started again"
+        return f"{folder.name}: {keeps}{_how(request, proven=proven)}"
     (folder / ANSWER).unlink(missing_ok=True)
-    SwapRequest(tag, kept.name).write(folder)
+    request.write(folder)
     try:
         answer = wait_for_answer(folder, patience_s)
     except DaemonError as error:
         return f"{folder.name}: {error}"
     if answer["kind"] == "models_swapped":
-        return f"{folder.name}: serves {tag} from its next bar on"
+        return f"{folder.name}: serves {request.tag} from its next bar on"
     return f"{folder.name}: keeps its models until it is started again: {answer['why']}"
+
+
+def _how(request: SwapRequest, *, proven: bool) -> str:
+    """How a person lets it serve a release; empty for what was given back."""
+    if not request.kept:
+        return ""
+    has = "the evidence that came with them passes the go-live gate: "
+    lacks = "it opens nothing on the new ones without evidence: scripts/evidence.py, then "
+    return f"; {has if proven else lacks}python trading.py --swap-model {request.tag}"
 
 
 def _trade_mode(folder: Path) -> str | None:

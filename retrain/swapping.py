@@ -6,7 +6,6 @@ it would decide now. A snapshot is taken before anything changes. Every step may
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +23,7 @@ from retrain.judging import go_live_of
 from retrain.phase import PhaseResult, Run
 from retrain.runs import read_facts, tag_of
 from settings.strategy_params import FILE as PARAMS
+from trading.model_source import SwapRequest
 
 GATES = ("calibration_and_parity", "walk_forward_gate", "score_gate")
 Action = Literal["keep", "serve", "place"]
@@ -57,7 +57,9 @@ def swap(run: Run) -> PhaseResult:
     if plan.action == "serve":
         plan = _serve(run, plan)
         go_live = go_live_of(_kept(run, plan), run)
-        words += [*go_live["words"], *_ask_daemons(run, plan, go_live)]
+        request = SwapRequest(tag_of(run.folder.name), plan.kept)
+        proven = bool(go_live.get("passed"))
+        words += [*go_live["words"], *_ask_daemons(run, plan.before, request, proven=proven)]
     if plan.drops:
         challenging.drop_challenger(run)
     placed = {}
@@ -79,12 +81,17 @@ def swap(run: Run) -> PhaseResult:
 
 
 def roll_back(run: Run) -> list[str]:
-    """Gives back what served before a run. Raises `SnapshotError` where it has no snapshot."""
+    """Gives back what served before a run, and asks running daemons for it. Raises
+    `SnapshotError` where it has no snapshot."""
+    taken_back = serving_graphs(run.paths, run.symbol)
     snapshot.give_back(run.folder / "snapshot", _models(run), tag=tag_of(run.folder.name))
     graphs = serving_graphs(run.paths, run.symbol)
     found = [f"{_models(run)}: as before run {run.folder.name}"]
     found += [f"{kind}: {sha256[:12]}" for kind, sha256 in graphs.items()]
-    return [*found, "daemons keep their models until they are started again"]
+    if graphs and graphs != taken_back:
+        request = SwapRequest(f"what served before {tag_of(run.folder.name)}", "")
+        found += _ask_daemons(run, taken_back, request, proven=False)
+    return [*found, "any other daemon keeps its models until it is started again"]
 
 
 def undo_killed(run: Run) -> list[str]:
@@ -204,13 +211,15 @@ def _trained(run: Run, plan: SwapPlan) -> Path:
     return run.folder.parent / (plan.origin or run.folder.name) / "candidate"
 
 
-def _ask_daemons(run: Run, plan: SwapPlan, go_live: Mapping[str, Any]) -> list[str]:
-    if run.options.models is not None or not plan.before:
+def _ask_daemons(
+    run: Run, graphs: dict[str, str], request: SwapRequest, *, proven: bool
+) -> list[str]:  # fmt: skip
+    """Those that serve these graphs; none where the run's models lie elsewhere than theirs."""
+    if run.options.models is not None or not graphs:
         return []
-    tag, proven = tag_of(run.folder.name), bool(go_live.get("passed"))
     return [
-        daemons.ask(folder, tag, _kept(run, plan), proven=proven)
-        for folder in daemons.serving(run.root / "state", plan.before)
+        daemons.ask(folder, request, proven=proven)
+        for folder in daemons.serving(run.root / "state", graphs)
     ]
 
 

@@ -65,7 +65,8 @@ def load_or_pull(
 
 @dataclass(frozen=True, slots=True)
 class SwapRequest:
-    """What `swap_models.json` says: a release that was fetched and checked as folder `kept`."""
+    """What `swap_models.json` says: a release that was fetched and checked as folder `kept`. An
+    empty `kept`: the models that the paths show already."""
 
     tag: str
     kept: str
@@ -171,15 +172,17 @@ class ModelSwap:
         """Everything that can fail comes before the first change."""
         terms, paths = self._terms, self._terms.paths
         folder = folder_of(paths)
-        kept = folder.kept(request.kept)
-        models = load_for(paths.in_folder(kept), terms.features, terms.symbol)
+        kept = folder.kept(request.kept) if request.kept else None
+        asked = paths if kept is None else paths.in_folder(kept)
+        models = load_for(asked, terms.features, terms.symbol)
         beside = terms.beside_of(models)
         adviser = Adviser(beside, terms.decision, names(terms.features.groups))
         first_ms = self._schedule.next_open_ms
         history = self._feed.history(need_from_ms=first_ms - self._forecaster.history_ms)
         fresh = self._forecaster.with_predictor(models.signal, history, first_ms)
-        with folder.locked():
-            folder.serve(kept)
+        if kept is not None:
+            with folder.locked():
+                folder.serve(kept)
         self._forecaster.take_over(fresh)
         minutes = BrokerMinutes(self._broker, terms.symbol) if beside.minutes else None
         self._inputs.ask(adviser, minutes)

@@ -46,6 +46,7 @@ from trading.journal import Journal
 from trading.model_source import ANSWER, REQUEST, SwapRequest
 from trading.state_folder import StateFolder
 
+REQUESTED = SwapRequest("v20261120", "v20261120-abc")
 SHADOW = ("weekly.shadow_days=6", "weekly.notify=false")
 
 
@@ -418,11 +419,11 @@ def test_only_running_daemons_that_serve_the_replaced_models_are_asked(tmp_path:
 def test_daemon_that_swapped_or_refused_is_told_in_words(tmp_path: Path) -> None:
     swapped = {"kind": "models_swapped", "graphs": {}}
     with daemon(tmp_path / "live-a", {}, swapped):
-        said = daemons.ask(tmp_path / "live-a", "v20261120", Path("v20261120-abc"))
+        said = daemons.ask(tmp_path / "live-a", REQUESTED)
     assert said == "live-a: serves v20261120 from its next bar on"
     refused = {"kind": "model_swap_refused", "why": "the broker is away"}
     with daemon(tmp_path / "live-b", {}, refused):
-        said = daemons.ask(tmp_path / "live-b", "v20261120", Path("v20261120-abc"))
+        said = daemons.ask(tmp_path / "live-b", REQUESTED)
     assert said == "live-b: keeps its models until it is started again: the broker is away"
 
 
@@ -430,12 +431,12 @@ def test_daemon_with_real_money_is_not_asked_and_what_to_do_is_said(tmp_path: Pa
     """Without evidence for the new models it would open nothing."""
     folder = tmp_path / "live-a"
     with daemon(folder, {}, None, AccountTradeMode.REAL):
-        said = daemons.ask(folder, "v20261120", Path("v20261120-abc"))
+        said = daemons.ask(folder, REQUESTED)
     assert "trades real money and is not asked" in said
     assert "without evidence: scripts/evidence.py, then python trading.py --swap-model v2" in said
     assert not (folder / REQUEST).exists()
     with daemon(folder, {}, None, AccountTradeMode.REAL):
-        said = daemons.ask(folder, "v20261120", Path("v20261120-abc"), proven=True)
+        said = daemons.ask(folder, REQUESTED, proven=True)
     assert "passes the go-live gate: python trading.py --swap-model v20261120" in said
     assert not (folder / REQUEST).exists()
 
@@ -443,9 +444,9 @@ def test_daemon_with_real_money_is_not_asked_and_what_to_do_is_said(tmp_path: Pa
 def test_daemon_that_does_not_answer_fails_nothing_and_keeps_the_request(tmp_path: Path) -> None:
     folder = tmp_path / "live-a"
     with daemon(folder, {}, None):
-        said = daemons.ask(folder, "v20261120", Path("v20261120-abc"), patience_s=0.0)
+        said = daemons.ask(folder, REQUESTED, patience_s=0.0)
         assert "has not answered" in said
-        assert SwapRequest.read(folder) == SwapRequest("v20261120", "v20261120-abc")
+        assert SwapRequest.read(folder) == REQUESTED
 
 
 def test_folder_without_a_readable_journal_is_nobodys_daemon(tmp_path: Path) -> None:

@@ -1,0 +1,131 @@
+"""A daemon that runs is swapped by the pipeline, and back, without a restart."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.native import NativeBroker
+from broker.simulator.native import NativeTerminal
+from broker.simulator.settings import AccountTerms
+from broker.simulator.terminal import SimulatedTerminal
+from market.instruments import instrument
+from market.server_clock import ServerClock
+from market.sources.generated import generated_bars
+from retrain.install import serving_graphs
+from retrain.phase import Run
+from retrain.swapping import roll_back, swap
+from tests.broker.paper_bridge import served
+from tests.builders import MONDAY_MS
+from tests.retrain.projects import DAY_MS, ROOT, make_run
+from trading.journal_reads import JournalReads
+from trading.outbox import open_read_only
+
+DAYS = 12
+# Just before a close: one bar is decided, and there are fifteen minutes until the next.
+BEFORE_THE_CLOSE_MS = 2_000
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A bridge over a demo account whose market follows the wall clock from the first question."""
+    to_ms = MONDAY_MS + DAYS * DAY_MS
+    of = instrument("BTCUSD")
+    market = generated_bars(of, seed=7, from_ms=MONDAY_MS, to_ms=to_ms)
+    start_ms = int(market.close_ms[-50]) - BEFORE_THE_CLOSE_MS
+    terminal = SimulatedTerminal(
+        bars={"BTCUSD": market}, instruments={"BTCUSD": of}, seed=7, start_ms=start_ms,
+        account=AccountTerms(balance=10_000.0),
+    )  # fmt: skip
+    asked_s: list[float] = []
+
+    def now_ms() -> int:
+        asked_s.append(time.monotonic())
+        terminal.advance(start_ms + int((asked_s[-1] - asked_s[0]) * 1000))
+        return terminal.now_ms
+
+    broker = NativeBroker(NativeTerminal(terminal), ServerClock("UTC"), now_ms=now_ms, mode="paper")
+    with served(broker) as address:
+        yield address
+
+
+@pytest.fixture
+def live(project: Path, url: str) -> Path:
+    """The project as its own folder: daemon and pipeline find its models by its settings."""
+    edit(project / "config.json", bridge={"api_base_url": url}, daemon={"beat_s": 0.5})
+    models, told = project / "models", json.loads((project / "ml_config.json").read_text())
+    paths = {
+        key: {name: str(models / Path(file).name) for name, file in told[key].items()}
+        for key in told if key.endswith("_paths")
+    }  # fmt: skip
+    edit(
+        project / "ml_config.json", model_compat=str(models / "model_compat.json"), **paths,
+        prediction={"quantile": {"lookback_days": 2}},
+    )  # fmt: skip
+    return project
+
+
+def edit(file: Path, **changes: Any) -> None:
+    told = json.loads(file.read_text())
+    for key, value in changes.items():
+        told[key] = told[key] | value if isinstance(value, dict) else value
+    file.write_text(json.dumps(told))
+
+
+@contextmanager
+def running(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """`python trading.py` in the project, from its first decided bar on; it must end by itself."""
+    daemon = subprocess.Popen(
+        [sys.executable, str(ROOT / "trading.py")], cwd=project, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert daemon.stdout is not None
+    said = []
+    try:
+        assert any(said.append(line) or "margin" in line for line in daemon.stdout), "".join(said)
+        yield daemon
+    finally:
+        daemon.send_signal(signal.SIGINT)
+        rest, _ = daemon.communicate(timeout=60)
+    assert daemon.returncode == 0, rest
+
+
+def journalled(project: Path) -> list[tuple[str, dict[str, str]]]:
+    """Which graphs served from when on, as the daemon has kept it."""
+    file = project / "state" / "live-default" / "journal.sqlite"
+    with closing(JournalReads(open_read_only(file))) as journal:
+        return [
+            (kind, words["graphs"])
+            for kind, _, words in journal.events()
+            if kind in ("models_served", "models_swapped")
+        ]
+
+
+def installed_here(run: Run) -> Run:
+    """The run without `--models`: it may ask daemons."""
+    return replace(run, options=replace(run.options, models=None))
+
+
+def test_running_daemon_serves_what_the_pipeline_swaps_in_and_what_it_gives_back(
+    live: Path,
+) -> None:
+    run = installed_here(make_run(live))
+    old, new = (serving_graphs(each, "BTCUSD") for each in (run.paths, run.candidate_paths))
+    assert old != new
+    with running(live) as daemon:
+        assert journalled(live) == [("models_served", old)]
+        words = swap(run).words
+        assert words[-1] == "live-default: serves v20261120 from its next bar on"
+        assert journalled(live)[1:] == [("models_swapped", new)]
+        words = tuple(roll_back(run))
+        assert "live-default: serves what served before v20261120 from its next bar on" in words
+        assert journalled(live)[2:] == [("models_swapped", old)]
+        assert daemon.poll() is None
