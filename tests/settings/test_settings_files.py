@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from settings import Settings, SettingsError, load_settings
+from settings import Settings, SettingsError, SettingsFiles, load_settings
+from settings.editing import Edit, change
+from settings.strategy_params import write_strategy_params
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -208,3 +210,27 @@ def test_pair_that_does_not_go_together_says_why(folder: Path) -> None:
     )
     assert problem.startswith("config.json: ml_active_management: ml_sltp or position_as_primary")
     assert "each sets the stops of an entry; switch one off" in problem
+
+
+def _strategy_params(folder: Path, **overrides: object) -> None:
+    """Switched on, and written where a sweep writes them."""
+    _edit(folder / "config.json", strategy_params={"enabled": True})
+    write_strategy_params(folder / "models", overrides, {})
+
+
+def test_edit_is_checked_with_the_strategy_params_that_are_in_force(folder: Path) -> None:
+    _strategy_params(folder, risk_percent=0.5)
+    shutil.copytree(ROOT / "config", folder / "config")
+    done = change(folder, [Edit.of("config.json", "max_lot", 0.5)])
+    assert [str(each) for each in done] == ["config.json: max_lot = 0.5"]
+    assert load_settings(folder).decision.risk_percent == 0.5
+
+
+def test_strategy_params_that_a_swap_of_models_brings_are_an_edit(folder: Path) -> None:
+    _strategy_params(folder, risk_percent=0.5)
+    files = SettingsFiles.like(folder)
+    assert files.poll() is None
+    write_strategy_params(folder / "models", {"risk_percent": 0.25}, {})
+    edited = files.poll()
+    assert edited is not None
+    assert edited.decision.risk_percent == 0.25
