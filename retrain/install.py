@@ -108,13 +108,13 @@ def _check(run: Run) -> Check:
 
 
 def _write(run: Run, source: Path, incoming: Path, evidence: Evidence | None) -> None:
-    """What will be shown: the source's files, and those of other symbols and, where the source has
-    none of its own, `strategy_params.json` as they are now."""
+    """What will be shown: the source's files and, as they are now, those of other symbols and,
+    where the source has none of its own, the `strategy_params.json` in force."""
     here, now = run.paths.manifest.parent, datetime.now(UTC)
     _, contents = release_of(source, next_tag(now.date(), ()), now)
     contents.pop(_NOT_SERVED, None)
-    if PARAMS not in contents and (here / PARAMS).exists():
-        contents[PARAMS] = (here / PARAMS).read_bytes()
+    if PARAMS not in contents and run.strategy_params.exists():
+        contents[PARAMS] = run.strategy_params.read_bytes()
     if evidence is not None:
         contents[evidence_path(here, run.symbol).name] = evidence_text(evidence).encode()
     others = _other_symbols(run)

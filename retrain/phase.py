@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from retrain.errors import PhaseFailed, RunError
 from retrain.options import WeeklyOptions
 from retrain.store import PhaseStore
+from settings.strategy_params import FILE, params_folder
 
 if TYPE_CHECKING:
     from ml.predictors.settings import ModelPaths
@@ -54,6 +55,13 @@ class Run:
         """Where the models that serve lie. Read them; phase swap alone writes."""
         paths = self.settings.ml.paths.for_symbol(self.symbol)
         return paths if self.options.models is None else paths.in_folder(self.options.models)
+
+    @property
+    def strategy_params(self) -> Path:
+        """The file whose values are in force here, if they are switched on. With `--models`
+        elsewhere it is not that of `paths`."""
+        paths: dict[str, Any] = self.settings.ml.paths.model_dump()
+        return params_folder(self.root, paths) / FILE
 
     @property
     def candidate(self) -> Path:

@@ -8,6 +8,9 @@ from retrain.verdict import Verdict
 
 _CHECKS = "calibration_and_parity"
 _GATES = ("walk_forward_gate", "score_gate")
+_SCORE = (
+    "The score is 100 ln PF₅ - 100 × largest drawdown; PF₅: the profit factor's 5th percentile."
+)
 _MOST_LINES = 12
 
 
@@ -74,7 +77,7 @@ def _comparison(told: Mapping[str, Any] | None) -> str:
     if told is None:
         return ""
     span = f"{_day(told['from_ms'])} to {_day(told['to_ms'])} UTC, {told['weeks']:.1f} weeks"
-    said = f"Bars that neither has learned from: {span}. In brackets: 95 %."
+    said = f"Bars that neither has learned from: {span}. In brackets: 95 %. {_SCORE}"
     if told["why_no_champion"]:
         said += f" The champion was not compared: {told['why_no_champion']}."
     if told["trials"]:

@@ -108,7 +108,7 @@ def _write_strategy_params(run: Run, table: "SweepTable", chosen: Overrides) -> 
     best = table.best
     assert best is not None
     # values that are in force stay: the best setting was tried on top of them
-    in_force = read_strategy_params(run.paths.manifest.parent).overrides
+    in_force = read_strategy_params(run.strategy_params.parent).overrides
     found = {
         "sweep": table.id, "symbol": run.symbol, "score": best.score,
         "score_before": table.today.score, "pbo": _pbo(table), "settings": len(table.rows),

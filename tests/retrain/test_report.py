@@ -70,6 +70,7 @@ def test_report_of_a_refused_candidate_where_nothing_serves_speaks_of_no_champio
 def test_report_shows_gates_comparison_change_and_phases(run: Run) -> None:
     text = written(run)
     assert "| a criterion | 2 | 1 | yes |  |" in text
+    assert "In brackets: 95 %. The score is 100 ln PF₅ - 100 × largest drawdown;" in text
     assert "| score | 5.0 | 9.0 |" in text
     assert "| win rate | 66.7% (20.8% to 93.9%) | 66.7% (20.8% to 93.9%) |" in text
     assert "Bars that neither has learned from: 2026-05-22 12:00 to 2026-11-20 12:00 UTC" in text

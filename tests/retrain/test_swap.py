@@ -170,6 +170,15 @@ def test_settings_that_the_sweep_chose_come_with_the_models(run: Run) -> None:
     assert (run.root / "models" / "strategy_params.json").read_text() == text
 
 
+def test_settings_in_force_go_along_to_models_that_lie_elsewhere(run: Run) -> None:
+    """The candidate was judged with them."""
+    text = json.dumps({"overrides": {"risk_percent": 1.25}, "found": {}, "written_ms": 1})
+    (run.root / "models" / "strategy_params.json").write_text(text)
+    elsewhere = make_models(run.root / "elsewhere", scale=1)
+    swap(replace(run, options=replace(run.options, models=elsewhere)))
+    assert (elsewhere / "strategy_params.json").read_text() == text
+
+
 def test_settings_in_force_stay_where_the_sweep_chose_none(run: Run) -> None:
     """A person has applied them since the models before were trained."""
     file = run.root / "models" / "strategy_params.json"
