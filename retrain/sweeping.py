@@ -5,8 +5,7 @@ gate's margin and the probability of overfitting is within the go-live gate's li
 where `strategy_params.enabled` lets it serve.
 """
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backtest.sweep.grid import draw, expand, read_targets
 from backtest.sweep.settings import Overrides, TradedSettings, require_allowed
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from backtest.sweep.search import SweepTable
 
 QUICK_DRAWS = 8
-_LOOKBACK = "prediction.quantile.lookback_days"
 _STORE = "sweeps.sqlite"
 
 
@@ -38,11 +36,11 @@ def sweep(run: Run) -> PhaseResult:
         "why_not": reason,
         "best": None if best is None else {"overrides": dict(best.overrides), "score": best.score},
         "today": table.today.score,
-        "pbo": _pbo(table),
+        "pbo": table.pbo,
         "settings": len(table.rows),
         "table": "backtests/sweep.json",
     }
-    return PhaseResult(figures, tuple(_words(table, reason)))
+    return PhaseResult(figures, tuple(_words(run, table, reason)))
 
 
 def _swept(run: Run) -> "SweepTable":
@@ -59,7 +57,7 @@ def _swept(run: Run) -> "SweepTable":
         base, points, store=SweepStore(run.folder / _STORE),
         ledger=TrialLedger(run.settings.ml.study.ledger_path),
     )  # fmt: skip
-    write_files(table, run.backtests / "sweep")
+    write_files(table, run.backtests / "sweep", run.settings.gate.go_live)
     return table
 
 
@@ -79,17 +77,16 @@ def _base(run: Run, points: list[Overrides]) -> "SweepBase":
 
     of = window(run)
     given = given_for(run, run.candidate, from_ms=of.cutoff_ms, to_ms=of.judge_ms)
-    longest = max(point.get(_LOOKBACK, 0) for point in points)
-    return read_base(given, settings_of(run), lookback_days=longest)
+    return read_base(given, settings_of(run), points)
 
 
 def why_not(run: Run, table: "SweepTable") -> str:
     """Why nothing is chosen; empty where the best setting is."""
-    margins, limit = run.settings.gate.retrain, run.settings.gate.go_live.max_overfitting
-    best, pbo = table.best, _pbo(table)
+    gate = run.settings.gate
+    best, pbo, limit = table.best, table.pbo, gate.go_live.max_overfitting
     if best is None:
         return "no setting is comparable"
-    if not table.improves(best, margin=margins.margin, margin_share=margins.margin_share):
+    if not table.improves(best, gate.retrain):
         return "no setting beats today's by the margin of the retrain gate"
     if pbo is None:
         return "the PBO could not be measured"
@@ -111,18 +108,13 @@ def _write_strategy_params(run: Run, table: "SweepTable", chosen: Overrides) -> 
     in_force = read_strategy_params(run.strategy_params.parent).overrides
     found = {
         "sweep": table.id, "symbol": run.symbol, "score": best.score,
-        "score_before": table.today.score, "pbo": _pbo(table), "settings": len(table.rows),
+        "score_before": table.today.score, "pbo": table.pbo, "settings": len(table.rows),
     }  # fmt: skip
     write_strategy_params(run.candidate, {**in_force, **chosen}, found)
 
 
-def _words(table: "SweepTable", reason: str) -> list[str]:
+def _words(run: Run, table: "SweepTable", reason: str) -> list[str]:
     from backtest.sweep.table import words
 
     said = f"nothing is chosen: {reason}" if reason else "the best setting is the candidate's"
-    return [*words(table), said]
-
-
-def _pbo(table: "SweepTable") -> float | None:
-    found: Any = table.overfitting
-    return None if found is None or math.isnan(found.pbo) else float(found.pbo)
+    return [*words(table, run.settings.gate.go_live), said]

@@ -20,16 +20,17 @@ sys.path.insert(0, str(_ROOT))
 
 _KEY = "prediction.confidence_threshold"
 _VALUES = "0.55,0.6,0.65,0.7,0.75,0.8,0.85"
-_LOOKBACK = "prediction.quantile.lookback_days"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    from backtest.sweep.command import sweep_failures
     from trading.command_line import exit_status
 
     given = _parser().parse_args(argv)
     return exit_status(
-        lambda: _sweep(given), stopped="stopped; the same command goes on", mendable=_failures
-    )
+        lambda: _sweep(given), stopped="stopped; the same command goes on",
+        mendable=sweep_failures,
+    )  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,11 +62,9 @@ def _sweep(given: argparse.Namespace) -> int:
 
     settings = settings_of(given)
     key, values = parse_axis(f"{given.key}={given.values}")
-    require_allowed(
-        TradedSettings(settings.decision, settings.paper), [{key: each} for each in values]
-    )
-    longest = max(values) if key == _LOOKBACK else 0
-    base = read_base(given, settings, lookback_days=longest)
+    tried = [{key: each} for each in values]
+    require_allowed(TradedSettings(settings.decision, settings.paper), tried)
+    base = read_base(given, settings, tried)
     spans = windows(
         base.from_ms, base.to_ms, window_days=given.window_days, step_days=given.step_days
     )
@@ -76,14 +75,6 @@ def _sweep(given: argparse.Namespace) -> int:
     console = Console(highlight=False)
     console.print(f"surface: {given.out}, {len(values)} values over {len(spans)} windows")
     return 0
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    from backtest.columns import WarmUpError
-    from backtest.sweep.errors import SweepError
-    from ml.training.trials import TrialLedgerError
-
-    return SweepError, WarmUpError, TrialLedgerError
 
 
 if __name__ == "__main__":

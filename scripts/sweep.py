@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from settings import Settings
 
 _TARGETS = ("signal", "pos", "both", "kelly", "ml_sltp", "regime")
-_LOOKBACK = "prediction.quantile.lookback_days"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    from backtest.sweep.command import sweep_failures
     from trading.command_line import exit_status
 
     given = _parser().parse_args(argv)
     return exit_status(
         lambda: _sweep(given), stopped="stopped; the same command goes on with the sweep",
-        mendable=_failures,
+        mendable=sweep_failures,
     )  # fmt: skip
 
 
@@ -75,13 +75,12 @@ def _sweep(given: argparse.Namespace) -> int:
         raise SweepError("--apply without --override and --max-lot is allowed: they would be lost")
     settings, points = settings_of(given), _points(given)
     require_allowed(TradedSettings(settings.decision, settings.paper), points)
-    longest = max(point.get(_LOOKBACK, 0) for point in points)
-    base = read_base(given, settings, lookback_days=longest)
+    base = read_base(given, settings, points)
     table = sweep_with_progress(given, settings, base, points)
-    console = Console(highlight=False)
-    show(console, table, rows=given.rows)
+    console, limits = Console(highlight=False), settings.gate.go_live
+    show(console, table, limits, rows=given.rows)
     stem = given.out or Path("reports") / f"sweep_{given.target or 'own'}_{base.symbol.lower()}"
-    files = [*write_files(table, stem), *_heat_maps(table, given.heat, stem)]
+    files = [*write_files(table, stem, limits), *_heat_maps(table, given.heat, stem)]
     console.print(f"files: {', '.join(map(str, files))}", soft_wrap=True)
     return _apply(table, settings, console) if given.apply else 0
 
@@ -124,11 +123,14 @@ def _apply(table: "SweepTable", settings: "Settings", console: "Console") -> int
         write_strategy_params,
     )
 
-    best = table.best
-    if best is None or not table.improves(best):
-        console.print("nothing is applied: no setting beats today's by max(1, 2 % of its score)")
+    best, margin = table.best, settings.gate.retrain
+    if best is None or not table.improves(best, margin):
+        console.print(
+            f"nothing is applied: no setting beats today's by max({margin.margin:g}, "
+            f"{margin.margin_share:.0%} of its score), the margin of gate.retrain"
+        )
         return 1
-    told = as_dict(table)
+    told = as_dict(table, settings.gate.go_live)
     why = {key: told[key] for key in ("sweep", "symbol", "from", "to", "settings", "pbo")}
     found = {"score": best.score, "score_before": table.today.score}
     # values that are in force stay: the best setting was tried on top of them
@@ -139,14 +141,6 @@ def _apply(table: "SweepTable", settings: "Settings", console: "Console") -> int
         f"{folder.name}/{FILE} is written; it is read where strategy_params.enabled is true"
     )
     return 0
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    from backtest.columns import WarmUpError
-    from backtest.sweep.errors import SweepError
-    from ml.training.trials import TrialLedgerError
-
-    return SweepError, WarmUpError, TrialLedgerError
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """From a command line to what all trials share: bars, forecasts, models, settings."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trading.paper import PaperPlan
 
 STORE = Path("state/sweeps.sqlite")
+_LOOKBACK_DAYS = "prediction.quantile.lookback_days"
 
 
 def add_sweep_options(to: argparse.ArgumentParser) -> None:
@@ -35,12 +36,10 @@ def add_sweep_options(to: argparse.ArgumentParser) -> None:
 
 
 def read_base(
-    given: argparse.Namespace, settings: "Settings", *, lookback_days: int = 0
+    given: argparse.Namespace, settings: "Settings", tried: "Iterable[Overrides]" = ()
 ) -> "SweepBase":
-    """Reads bars and models and forecasts every bar that a trial may look at.
-
-    `lookback_days`: the longest look-back of the quantile gate that will be tried.
-    """
+    """Reads bars and models and forecasts every bar that a trial of today's settings, or of one
+    that is `tried`, may look at."""
     from backtest.costs import charged
     from backtest.decided_run import CACHE, ONE_MORE_BAR_MS, costs_of, market_of, outside_of
     from backtest.run_options import contradiction
@@ -59,8 +58,11 @@ def read_base(
         paths = paths.in_folder(given.models)
     models = load_for(paths, settings.ml.features, settings.symbol)
     today = TradedSettings(settings.decision, settings.paper)
-    days = max(lookback_days, settings.decision.prediction.quantile.lookback_days)
-    longest = with_overrides(today, {"prediction.quantile.lookback_days": days}).decision
+    days = max(
+        settings.decision.prediction.quantile.lookback_days,
+        *(each.get(_LOOKBACK_DAYS, 0) for each in tried), 0,
+    )  # fmt: skip
+    longest = with_overrides(today, {_LOOKBACK_DAYS: days}).decision
     plan, history = market_of(given, settings.model_copy(update={"decision": longest}), models)
     outside = outside_of(given, settings, models)
     to_ms = plan.limits.to_ms or int(history.close_ms[-1])
@@ -110,6 +112,14 @@ def sweep_with_progress(
             ledger=TrialLedger(given.ledger or settings.ml.study.ledger_path),
             workers=given.workers, dask=given.dask, progress=progress,
         )  # fmt: skip
+
+
+def sweep_failures() -> tuple[type[Exception], ...]:
+    """Errors of a sweep whose texts say what to do, beside those that every command knows."""
+    from backtest.columns import WarmUpError
+    from backtest.sweep.errors import SweepError
+
+    return SweepError, WarmUpError
 
 
 def _forecasts(

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from backtest.gate_settings import RetrainSettings
 from backtest.statistics import Overfitting, overfitting
 from backtest.sweep.base import SweepBase, identity
 from backtest.sweep.cluster import Cluster
@@ -89,14 +90,15 @@ class SweepTable:
         found = self.overfitting
         return None if found is None or math.isnan(found.pbo) else found.pbo
 
-    def improves(self, row: SweepRow, *, margin: float = 1.0, margin_share: float = 0.02) -> bool:
-        """Whether a row beats today's settings as the retrain gate asks of a model; also where
-        only the row is comparable."""
+    def improves(self, row: SweepRow, by: RetrainSettings) -> bool:
+        """Whether a row beats today's settings by the margin that the retrain gate asks of a model;
+        also where only the row is comparable."""
         if row.score is None:
             return False
         if self.today.score is None:
             return True
-        return row.score >= self.today.score + max(margin, margin_share * abs(self.today.score))
+        margin = max(by.margin, by.margin_share * abs(self.today.score))
+        return row.score >= self.today.score + margin
 
 
 def run_sweep(

@@ -36,7 +36,7 @@ def ranked(table: SweepTable) -> list[SweepRow]:
     return sorted(table.rows, key=order, reverse=True)
 
 
-def show(console: Console, table: SweepTable, *, rows: int = 15) -> None:
+def show(console: Console, table: SweepTable, limits: GoLiveSettings, *, rows: int = 15) -> None:
     """Prints today's settings, the best rows, and what the whole sweep says."""
     keys = list(axes([row.overrides for row in table.rows]))
     made = Table(title=_title(table), title_justify="left")
@@ -47,13 +47,13 @@ def show(console: Console, table: SweepTable, *, rows: int = 15) -> None:
     for row in ranked(table)[:rows]:
         made.add_row(_setting(row, keys), *_figures(row))
     console.print(made)
-    for line in words(table):
+    for line in words(table, limits):
         console.print(line, markup=False, highlight=False)
 
 
-def words(table: SweepTable, limits: GoLiveSettings | None = None) -> list[str]:
-    """What the sweep proves and what it does not, in plain words."""
-    limits, count = limits or GoLiveSettings(), len(table.rows)
+def words(table: SweepTable, limits: GoLiveSettings) -> list[str]:
+    """What the sweep proves and what it does not, in plain words. `limits`: those of the PBO."""
+    count = len(table.rows)
     lines = [f"{count} settings, {table.made} trials run now, the others were stored before"]
     best, found = table.best, table.overfitting
     if best is None:
@@ -87,7 +87,7 @@ def words(table: SweepTable, limits: GoLiveSettings | None = None) -> list[str]:
     return lines
 
 
-def as_dict(table: SweepTable) -> dict[str, Any]:
+def as_dict(table: SweepTable, limits: GoLiveSettings) -> dict[str, Any]:
     """Ready for JSON: what was swept, today's settings, every row in the order of the sweep."""
     best, found, base = table.best, table.overfitting, table.base
     return {
@@ -95,16 +95,16 @@ def as_dict(table: SweepTable) -> dict[str, Any]:
         "from": utc_text(base.from_ms), "to": utc_text(base.to_ms),
         "graphs": dict(base.graphs), "pbo": table.pbo, "settings": len(table.rows),
         "different_settings": None if found is None else found.settings,
-        "words": words(table), "today": _row(table.today),
+        "words": words(table, limits), "today": _row(table.today),
         "best": None if best is None else _row(best), "rows": [_row(row) for row in table.rows],
     }  # fmt: skip
 
 
-def write_files(table: SweepTable, stem: Path) -> list[Path]:
+def write_files(table: SweepTable, stem: Path, limits: GoLiveSettings) -> list[Path]:
     """Writes `stem`.json, .csv and .parquet, each whole or not at all; their paths."""
     rows = [_flat(row) for row in table.rows]
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("json", "csv", "parquet")]
-    text = json.dumps(as_dict(table), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(as_dict(table, limits), indent=1, ensure_ascii=False, allow_nan=False)
     with whole_file(paths[0]) as part:
         part.write_text(text + "\n", encoding="utf-8")
     with whole_file(paths[1]) as part, part.open("w", encoding="utf-8", newline="") as stream:

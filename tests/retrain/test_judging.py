@@ -134,11 +134,11 @@ def test_walk_forward_gate_cuts_the_judged_weeks_into_folds(
     assert worst["seen"].endswith("of 6 folds")
 
 
-def _table(*, improves: bool = True, pbo: float = 0.1, best: bool = True) -> SweepTable:
+def _table(*, improves: bool = True, pbo: float | None = 0.1, best: bool = True) -> SweepTable:
     made: Any = SimpleNamespace(
         best=SimpleNamespace(overrides={"risk_percent": 1.0}, score=9.0) if best else None,
-        improves=lambda row, **margins: improves,
-        overfitting=SimpleNamespace(pbo=pbo),
+        improves=lambda row, margin: improves,
+        pbo=pbo,
     )
     table: SweepTable = made
     return table
@@ -151,7 +151,7 @@ def _table(*, improves: bool = True, pbo: float = 0.1, best: bool = True) -> Swe
         (_table(best=False), True, "no setting is comparable"),
         (_table(improves=False), True, "no setting beats today's"),
         (_table(pbo=0.21), True, "PBO 0.210, at most 0.2 is allowed"),
-        (_table(pbo=float("nan")), True, "could not be measured"),
+        (_table(pbo=None), True, "could not be measured"),
         (_table(), False, "strategy_params.enabled is false"),
     ],
     ids=["chosen", "not-comparable", "too-small", "overfitted", "no-pbo", "switched-off"],

@@ -48,4 +48,4 @@ def base(place: Place) -> SweepBase:
     given = parser.parse_args(list(place.flags))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place.folder)
-        return read_base(given, settings_of(given), lookback_days=4)
+        return read_base(given, settings_of(given), [{"prediction.quantile.lookback_days": 4}])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from distributed import Client, LocalCluster
 
+from backtest.gate_settings import GoLiveSettings
 from backtest.sweep.base import SweepBase
 from backtest.sweep.errors import SweepError
 from backtest.sweep.grid import expand
@@ -67,7 +68,8 @@ def require_same_table(
     killer = Killer(cluster.scheduler_address)
     there = swept(base, grid, folder / "there", dask=cluster.scheduler_address, progress=killer)
     assert killer.killed
-    assert as_dict(there) == as_dict(here)
+    limits = GoLiveSettings()
+    assert as_dict(there, limits) == as_dict(here, limits)
     for one, other in zip(here.rows, there.rows, strict=True):
         assert one.result.daily.tobytes() == other.result.daily.tobytes()
     count = TrialLedger(folder / "there" / "l.sqlite").count("sweep")

@@ -1,22 +1,24 @@
 """A sweep: the same table wherever it runs, nothing tried twice, every trial in the ledger."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from backtest.gate_settings import GoLiveSettings, RetrainSettings
 from backtest.memory import Memory
-from backtest.statistics import overfitting
+from backtest.statistics import Overfitting, overfitting
 from backtest.sweep import search
 from backtest.sweep.base import SweepBase, identity
 from backtest.sweep.errors import SweepError
 from backtest.sweep.grid import expand
-from backtest.sweep.search import Progress, SweepTable, run_sweep
+from backtest.sweep.search import Progress, SweepRow, SweepTable, run_sweep
 from backtest.sweep.store import SweepStore
-from backtest.sweep.table import as_dict
-from backtest.sweep.trial import Bench, Trial
+from backtest.sweep.table import as_dict, words
+from backtest.sweep.trial import Bench, Result, Trial
 from ml.training.trials import TrialLedger
 
 GRID = {
@@ -51,6 +53,15 @@ def unbroken(base: SweepBase, tmp_path_factory: pytest.TempPathFactory) -> Sweep
     return run_sweep(base, expand([GRID]), ledger=ledger, store=store, workers=1)
 
 
+def told(table: SweepTable) -> dict[str, Any]:
+    """What is the same wherever a sweep runs; its words say how many trials were stored before."""
+    return as_dict(table, GoLiveSettings()) | {"words": 0}
+
+
+def scored(row: SweepRow, score: float | None) -> SweepRow:
+    return replace(row, result=Result({**row.figures, "score": score}, row.result.daily))
+
+
 def test_trials_differ_and_are_comparable(unbroken: SweepTable) -> None:
     assert len(unbroken.rows) == 8
     assert all(row.score is not None for row in unbroken.rows)
@@ -68,9 +79,7 @@ def test_trial_is_the_backtest_of_the_same_settings(base: SweepBase, sweep: Swee
 
 
 def test_processes_make_the_same_table(unbroken: SweepTable, sweep: Sweep) -> None:
-    assert as_dict(sweep(expand([GRID]), workers=2)) | {"words": 0} == as_dict(unbroken) | {
-        "words": 0
-    }
+    assert told(sweep(expand([GRID]), workers=2)) == told(unbroken)
 
 
 def test_halted_sweep_goes_on_and_equals_an_unbroken_one(
@@ -84,7 +93,7 @@ def test_halted_sweep_goes_on_and_equals_an_unbroken_one(
         sweep(expand([GRID]), progress=halt)
     resumed = sweep(expand([GRID]))
     assert resumed.made == unbroken.made - 3
-    assert as_dict(resumed) | {"words": 0} == as_dict(unbroken) | {"words": 0}
+    assert told(resumed) == told(unbroken)
     # 8 settings, today's, and the sweep itself: none is missing, none is there twice
     assert TrialLedger(tmp_path / "l.sqlite").count("sweep") == unbroken.made + 1
 
@@ -108,7 +117,7 @@ def test_swept_again_nothing_is_run_and_nothing_is_counted(sweep: Sweep, tmp_pat
     counted = TrialLedger(tmp_path / "l.sqlite").count()
     again = sweep(expand([SMALL]))
     assert again.made == 0
-    assert as_dict(again) | {"words": 0} == as_dict(first) | {"words": 0}
+    assert told(again) == told(first)
     assert TrialLedger(tmp_path / "l.sqlite").count() == counted
 
 
@@ -162,6 +171,33 @@ def test_overfitting_is_that_of_all_different_settings(unbroken: SweepTable) -> 
     by_key = {row.key: row.result.daily for row in (unbroken.today, *unbroken.rows)}
     assert unbroken.overfitting == overfitting(np.column_stack(list(by_key.values())))
     assert 0 <= unbroken.overfitting.pbo <= 1
+
+
+@pytest.mark.parametrize(
+    ("margin", "is_better"),
+    [
+        (RetrainSettings(margin=2.0), True),
+        (RetrainSettings(margin=2.1), False),
+        (RetrainSettings(margin=0, margin_share=0.05), False),
+    ],
+    ids=["at-the-margin", "below-the-margin", "below-the-share"],
+)
+def test_setting_beats_today_only_by_the_margin_of_the_retrain_gate(
+    unbroken: SweepTable, margin: RetrainSettings, is_better: bool
+) -> None:
+    table = replace(unbroken, today=scored(unbroken.today, 50.0))
+    assert table.improves(scored(table.rows[0], 52.0), margin) is is_better
+    assert not table.improves(scored(table.rows[0], None), margin)
+    assert replace(table, today=scored(table.today, None)).improves(table.rows[0], margin)
+
+
+def test_words_hold_the_pbo_against_the_limit_of_the_settings(unbroken: SweepTable) -> None:
+    table = replace(unbroken, overfitting=Overfitting(0.3, 0.1, 70, 8))
+    assert "above the limit of 0.2" in " ".join(words(table, GoLiveSettings()))
+    assert "within the limit of 0.4" in " ".join(words(table, GoLiveSettings(max_overfitting=0.4)))
+    unknown = replace(table, overfitting=Overfitting(float("nan"), float("nan"), 0, 1))
+    assert unknown.pbo is None
+    assert "PBO: not measured" in " ".join(words(unknown, GoLiveSettings()))
 
 
 def test_spans_of_their_own_have_no_overfitting(base: SweepBase, sweep: Sweep) -> None:
@@ -226,7 +262,7 @@ def test_process_that_dies_loses_nothing(
 
     table = sweep(expand([GRID]), workers=2, progress=kill)
     assert killed
-    assert as_dict(table) | {"words": 0} == as_dict(unbroken) | {"words": 0}
+    assert told(table) == told(unbroken)
 
 
 def test_few_trials_are_not_worth_processes() -> None:

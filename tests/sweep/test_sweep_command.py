@@ -18,7 +18,7 @@ from backtest.run_options import add_run_options
 from backtest.sweep.base import SweepBase
 from backtest.sweep.command import add_sweep_options, read_base
 from backtest.sweep.errors import SweepError
-from backtest.sweep.trial import Bench, Trial
+from backtest.sweep.trial import Bench, Result, Trial
 from ml.training.trials import TrialLedger
 from scripts import surface_sweep, sweep
 from settings import SettingsError, load_settings
@@ -168,10 +168,9 @@ def test_mistake_is_one_message_and_nothing_is_tried(
     assert not ledger.exists() or TrialLedger(ledger).count() == 0
 
 
-def test_best_setting_is_applied_only_when_asked_and_read_only_when_switched_on(
+def test_best_setting_is_applied_only_where_it_beats_today_by_the_gate_s_margin(
     base: SweepBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     from rich.console import Console
 
     from backtest.sweep.search import run_sweep
@@ -184,11 +183,17 @@ def test_best_setting_is_applied_only_when_asked_and_read_only_when_switched_on(
     )  # fmt: skip
     best = table.best
     assert best is not None
+    figures = {**best.figures, "score": (best.score or 0.0) - 5}
+    table = replace(table, today=replace(table.today, result=Result(figures, best.result.daily)))
     file = Path("models") / FILE
+    asks_more = load_settings(ROOT, overrides=["gate.retrain.margin=6"])
+    assert sweep._apply(table, asks_more, Console(quiet=True)) == 1
     assert not file.exists()
-    status = sweep._apply(table, load_settings(ROOT), Console(quiet=True))
-    assert status == (0 if table.improves(best) else 1)
-    assert file.exists() is table.improves(best)
+    asks_less = load_settings(
+        ROOT, overrides=["gate.retrain.margin=4", "gate.retrain.margin_share=0"]
+    )
+    assert sweep._apply(table, asks_less, Console(quiet=True)) == 0
+    assert file.exists()
 
 
 def test_strategy_params_hold_only_where_they_are_switched_on(place: Place, tmp_path: Path) -> None:
