@@ -40,7 +40,7 @@ class DecidedRun:
     @property
     def train_cutoff_ms(self) -> int:
         """Up to where the last of the models has seen bars."""
-        return max(each.metadata.train_cutoff_ms for each in self.models.all)
+        return self.models.train_cutoff_ms
 
 
 def decided_run(
@@ -130,8 +130,7 @@ def market_of(
 
 
 def _after_training(options: "PaperOptions", models: "ModelSet") -> "PaperOptions":
-    learned_until_ms = max(each.metadata.train_cutoff_ms for each in models.all)
-    return replace(options, from_ms=max(options.from_ms or 0, learned_until_ms))
+    return replace(options, from_ms=max(options.from_ms or 0, models.train_cutoff_ms))
 
 
 def outside_of(given: argparse.Namespace, settings: "Settings", models: "ModelSet") -> "Outside":
@@ -151,6 +150,7 @@ def _decide(
     outside: "Outside", of: "Instrument", costs: "LearnedCosts | None",
 ) -> "BacktestRun":  # fmt: skip
     from backtest.columns import decided_bars
+    from backtest.costs import charged
     from backtest.driver import Rules, run_backtest
     from backtest.forecasts import history_forecasts
     from backtest.memory import Memory
@@ -167,11 +167,7 @@ def _decide(
         cache=CACHE,
         outside=outside,
     )
-    slippage: tuple[int, ...] = ()
-    if costs is not None:
-        # forecasts are of the bars as they were: what costs change is what trading them costs
-        history, of = costs.on_bars(history, seed=settings.paper.seed), costs.on_instrument(of)
-        slippage = costs.slippage_table
+    history, of, slippage = charged(costs, history, of, seed=settings.paper.seed)
     bars = decided_bars(history, forecasts, quantile, from_ms=from_ms, to_ms=to_ms, m1=plan.m1)
     memory = Memory(CACHE)
     rules = Rules(

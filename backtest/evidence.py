@@ -13,6 +13,7 @@ from typing import Any
 
 from backtest.forecast_band import ForecastBand
 from backtest.gates import GoLiveFigures
+from market.whole_file import whole_file
 from ml.predictors.model_set import ModelSet
 from trading.decision.settings import DecisionSettings
 
@@ -153,10 +154,8 @@ def changes(of: System, here: System) -> tuple[Difference, ...]:
 
 def write_evidence(path: Path, evidence: Evidence) -> str:
     """Writes the file, whole or not at all, and returns its SHA-256 (the one inside it)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(evidence_text(evidence), encoding="utf-8")
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_text(evidence_text(evidence), encoding="utf-8")
     return evidence_sha256(evidence)
 
 

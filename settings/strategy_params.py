@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from market.whole_file import whole_file
 from settings.errors import SettingProblem, SettingsError
 from trading.decision.settings import DecisionSettings
 
@@ -59,10 +60,8 @@ def write_strategy_params(
         overrides=dict(overrides), found=dict(found), written_ms=time.time_ns() // 1_000_000
     )
     path = folder / FILE
-    folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    with whole_file(path) as part:
+        part.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return path
 
 
