@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from backtest.decided_run import DecidedRun
-    from backtest.evidence import Evidence
     from backtest.forecast_band import ForecastBand
 
 
@@ -56,7 +54,8 @@ def _run(given: argparse.Namespace) -> int:
     from rich.console import Console
 
     from backtest.decided_run import decided_run
-    from backtest.evidence_figures import evidence_of, measured
+    from backtest.evidence import write_evidence
+    from backtest.evidence_figures import evidence_file, evidence_of, measured
     from backtest.gates import gate_table, go_live_gate
 
     console = Console()
@@ -69,20 +68,10 @@ def _run(given: argparse.Namespace) -> int:
         return 1
     _print_band(console, found.band)
     evidence = evidence_of(done, found.figures, found.band)
-    path = _write(evidence, done, given)
+    path: Path = evidence_file(done, given)
+    write_evidence(path, evidence)
     console.print(f"evidence: {path}, at {evidence.costs.text}", highlight=False, soft_wrap=True)
     return 0 if result.passed else 1
-
-
-def _write(evidence: "Evidence", done: "DecidedRun", given: argparse.Namespace) -> Path:
-    from backtest.evidence import evidence_path, write_evidence
-
-    symbol = done.settings.symbol
-    paths = done.settings.ml.paths.for_symbol(symbol)
-    folder = given.models or paths.graph.parent
-    path: Path = given.out or evidence_path(folder, symbol)
-    write_evidence(path, evidence)
-    return path
 
 
 def _print_band(console: "Console", band: "ForecastBand") -> None:

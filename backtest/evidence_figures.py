@@ -1,7 +1,6 @@
 """The figures that an evidence file is made of: backtest, ledger, sweep, shadow."""
 
 import argparse
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from backtest.forecast_band import ForecastBand
     from backtest.gates import GoLiveFigures
     from backtest.shadow.record import ShadowRecord
-    from backtest.statistics import Overfitting, TrialSharpes
+    from backtest.statistics import TrialSharpes
     from market.bars import Float64s, Int64s
 
 _WEEK_MS = 7 * 86_400_000
@@ -36,6 +35,7 @@ def measured(
     """
     import numpy as np
 
+    from backtest.evidence_gaps import gaps, swept
     from backtest.gates.measure import measure
     from backtest.looks import look
     from backtest.report.analysis import plain_summary
@@ -44,7 +44,7 @@ def measured(
 
     run = done.run
     shadow = None if given.shadow is None else _shadow(given.shadow, done)
-    sweep, chosen_among = _sweep(given.sweep, done)
+    chosen = swept(given, done)
     if trials is None:
         trials = look(done, plain_summary(done, Review(run)))
     from_ms, to_ms = span(done)
@@ -52,12 +52,21 @@ def measured(
     figures = measure(
         np.array([trade.net_profit for trade in run.trades], dtype=np.float64),
         daily_returns(run.curve, run.initial_balance) if solvent else np.zeros(0),
-        weeks=(to_ms - from_ms) / _WEEK_MS, trials=trials, sweep=sweep, chosen_among=chosen_among,
+        weeks=(to_ms - from_ms) / _WEEK_MS, trials=trials,
     )  # fmt: skip
     band = _band(done)
-    return Measured(
-        replace(figures, **_sameness(done), **_shadowed(done, given, shadow, band)), band
-    )
+    rest = _sameness(done) | _shadowed(done, given, shadow, band)
+    rest |= gaps(done, shadow, evidence_file(done, given))
+    return Measured(replace(figures, **chosen, **rest), band)
+
+
+def evidence_file(done: "DecidedRun", given: argparse.Namespace) -> Path:
+    """Where the evidence of these models lies, or `--out`."""
+    from backtest.evidence import evidence_path
+
+    symbol, out = done.settings.symbol, getattr(given, "out", None)
+    folder = given.models or done.settings.ml.paths.for_symbol(symbol).graph.parent
+    return out or evidence_path(folder, symbol)
 
 
 def evidence_of(done: "DecidedRun", figures: "GoLiveFigures", band: "ForecastBand") -> "Evidence":
@@ -90,33 +99,10 @@ def span(done: "DecidedRun") -> tuple[int, int]:
     return int(bars.open_ms[0]), int(bars.close_ms[-1])
 
 
-def _sweep(file: Path | None, done: "DecidedRun") -> tuple["Overfitting | None", int]:
-    """The sweep's PBO and how many settings were compared; without a file, as many as the ledger
-    knows of sweeps of this symbol."""
-    from backtest.statistics import Overfitting
-    from ml.training.trials import TrialLedger
-    from trading.errors import DaemonError
-
-    symbol = done.settings.symbol
-    known = TrialLedger(done.settings.ml.study.ledger_path).count("sweep", symbol=symbol)
-    if file is None:
-        return None, max(1, known)
-    try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        pbo, settings, swept = told["pbo"], int(told["settings"]), told["symbol"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DaemonError(f"{file}: a sweep's JSON table is needed: {error!r}") from None
-    if swept != symbol:
-        raise DaemonError(f"{file}: a sweep of {symbol} is needed, one of {swept} came")
-    if pbo is None:
-        return None, max(settings, known)
-    return Overfitting(float(pbo), float("nan"), 0, settings), max(settings, known)
-
-
 def _sameness(done: "DecidedRun") -> dict[str, Any]:
     """What training measured of the graphs against the libraries, on real rows."""
     found = [notes["parity"] for each in done.models.all if "parity" in (notes := each.notes)]
-    if "parity" not in done.models.signal.notes:
+    if len(found) < len(done.models.all):
         return {}
     flips = ("class_flips", "vote_flips")
     return {

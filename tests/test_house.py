@@ -45,6 +45,7 @@ DOORS = {
     "trading.doctor_command", "trading.live_command", "trading.paper_command",
     "trading.swap_command",
     "backtest.decided_run", "backtest.evidence_command", "backtest.evidence_figures",
+    "backtest.evidence_gaps",
     "backtest.journalled", "backtest.looks",
     "backtest.lookahead",
     "backtest.parity", "backtest.prop_report", "backtest.recursive", "backtest.regime",

@@ -27,9 +27,13 @@ class GoLiveFigures:
 
     `deflated_sharpe` with the ledger's own `trials`; `days_needed`: days at the ratio seen until
     it is proven (infinite: never). `overfitting`: the PBO of the sweep; None is enough only where
-    `chosen_among` (settings that were compared) is at most 1. `feature_rows`, `forecast_rows`: how
+    `chosen_among` (settings that were compared) is at most 1; `overfitting_why`: why it is not
+    known. `feature_rows`, `forecast_rows`: how
     many rows live and batch, ONNX and the libraries were compared on; `feature_differences`,
     `class_flips`: how many of them differed. `edge_proof`: in words, `proofs.edge_proof`.
+
+    In words, empty where nothing is: `window_gaps`, unseen bars that were left out; `ledger_gaps`,
+    why the ledger is not the one of these models; `cost_gaps`, what was charged below the broker.
     """
 
     trades: int
@@ -41,6 +45,7 @@ class GoLiveFigures:
     days_needed: float
     chosen_among: int
     overfitting: float | None = None
+    overfitting_why: str = ""
     alarms: tuple[str, ...] = ()
     edge_proof: str = ""
     feature_rows: int = 0
@@ -49,29 +54,36 @@ class GoLiveFigures:
     class_flips: int | None = None
     shadow_days: float = 0.0
     shadow_inside: bool | None = None
+    window_gaps: tuple[str, ...] | None = None
+    ledger_gaps: tuple[str, ...] | None = None
+    cost_gaps: tuple[str, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what is not finite is None."""
-        found = asdict(self) | {"alarms": list(self.alarms)}
-        return {key: _finite(value) for key, value in found.items()}
+        return {key: _plain(value) for key, value in asdict(self).items()}
 
     @staticmethod
     def from_dict(found: dict[str, Any]) -> "GoLiveFigures":
         """The inverse of `as_dict`, with NaN for what was not finite: no criterion is met by it."""
         nan = {key: math.nan for key in _FLOATS if found[key] is None}
-        return GoLiveFigures(**(found | nan | {"alarms": tuple(found["alarms"])}))
+        words = {key: None if found[key] is None else tuple(found[key]) for key in _WORDS}
+        return GoLiveFigures(**(found | nan | words))
 
 
 _FLOATS = ("trades_per_week", "profit_factor_p5", "deflated_sharpe", "days_needed")
+_WORDS = ("alarms", "window_gaps", "ledger_gaps", "cost_gaps")
 
 
-def _finite(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def go_live_gate(figures: GoLiveFigures, settings: GoLiveSettings) -> GateResult:
-    """What the trades prove, and that live, shadow and backtest are one system."""
-    made = (*_PROOF, _same_features, _same_forecasts, _shadow)
+    """What the trades prove, that nothing was left out, and that live, shadow and backtest are one
+    system."""
+    made = (*_PROOF, _window, _ledger, _costs, _same_features, _same_forecasts, _shadow)
     return GateResult("go-live gate", tuple(each(figures, settings) for each in made))
 
 
@@ -126,13 +138,44 @@ def _overfitting(of: GoLiveFigures, limits: GoLiveSettings) -> Criterion:
     needed = f"at most {limits.max_overfitting:g}"
     if of.overfitting is None:
         seen = f"not measured; {of.chosen_among} settings were compared"
-        met, proof = of.chosen_among <= 1, "the PBO over the daily returns of all of them"
+        why = f" ({of.overfitting_why})" if of.overfitting_why else ""
+        met, proof = of.chosen_among <= 1, f"the PBO over the daily returns of all of them{why}"
         return criterion("PBO of the sweep", needed, seen, met, proof)
     return criterion(
         "PBO of the sweep", needed, f"{of.overfitting:.2f} of {of.chosen_among} settings",
         of.overfitting <= limits.max_overfitting,
         "a longer history, or a choice among fewer and more different settings",
     )  # fmt: skip
+
+
+def _window(of: GoLiveFigures, _: GoLiveSettings) -> Criterion:
+    return _whole(
+        "window", "every bar after training, or after the sweep that came before any look",
+        of.window_gaps, "left out: ",
+        "evidence without --from, --to and --days, on data that go on to the last bar seen",
+    )  # fmt: skip
+
+
+def _ledger(of: GoLiveFigures, _: GoLiveSettings) -> Criterion:
+    return _whole(
+        "trial ledger", "the one that counted the training of these models", of.ledger_gaps, "",
+        "the ledger of the host that trained them (study.ledger), or training again",
+    )  # fmt: skip
+
+
+def _costs(of: GoLiveFigures, _: GoLiveSettings) -> Criterion:
+    return _whole(
+        "costs", "not below those that the shadow saw", of.cost_gaps, "",
+        "costs learnt from this broker's own deals and quotes: `scripts/costs.py learn`, --costs",
+    )  # fmt: skip
+
+
+def _whole(
+    name: str, needed: str, gaps: tuple[str, ...] | None, prefix: str, proof: str
+) -> Criterion:
+    """Met where it was looked for gaps and there is none."""
+    seen = "not compared" if gaps is None else prefix + "; ".join(gaps) if gaps else "nothing less"
+    return criterion(name, needed, seen, gaps == (), proof)
 
 
 def _same_features(of: GoLiveFigures, _: GoLiveSettings) -> Criterion:

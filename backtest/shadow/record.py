@@ -5,6 +5,7 @@ host's clock, within minutes of its bar's close. A paper run at speed `max` has 
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,7 @@ class ShadowRecord:
     `open_ms` (n,), `features` (n, k) as they were decided on; `trades` closed since, in order of
     closing; `balance` at the first of them. `missed_bars`: bars of trading hours between the first
     and the last that have no decision in real time, those that never came included. `has_deals`:
-    False in a dry run, which trades nothing.
+    False in a dry run, which trades nothing. `spread_points`: mean of the quotes decided on.
     """
 
     open_ms: Int64s
@@ -54,6 +55,7 @@ class ShadowRecord:
     trades: tuple[ClosedTrade, ...]
     has_deals: bool
     missed_bars: int = 0
+    spread_points: float = math.nan
 
     @property
     def days(self) -> float:
@@ -103,6 +105,7 @@ def read_shadow(
     return ShadowRecord(
         np.array([bar_ms for bar_ms, _ in rows], dtype=np.int64), np.array([r for _, r in rows]),
         from_ms, to_ms, first.account.balance, trades, bool(book.opened), _missed(symbol, at),
+        _spread_points(journal, symbol, at),
     )  # fmt: skip
 
 
@@ -153,6 +156,12 @@ def _missed(symbol: str, at: set[int]) -> int:
     opens = np.arange(min(at), max(at) + 1, _BAR_MS, dtype=np.int64)
     expected = opens[INSTRUMENTS[symbol].sessions.are_open(opens)]
     return int((~np.isin(expected, list(at))).sum())
+
+
+def _spread_points(journal: JournalReads, symbol: str, at: set[int]) -> float:
+    decided = [parse_input(line) for line in journal.decision_lines(symbol)]
+    quotes = [each.quote for each in decided if each.market.open_ms in at]
+    return float(np.mean([each.ask - each.bid for each in quotes])) / INSTRUMENTS[symbol].point
 
 
 def _line(journal: JournalReads, symbol: str, bar_ms: int) -> DecisionInput:

@@ -7,4 +7,5 @@ PROVEN = GoLiveFigures(
     days=364, days_needed=300.0, chosen_among=50, overfitting=0.12,
     edge_proof="a true win rate of 56.6% …", feature_rows=96, feature_differences=0,
     forecast_rows=60_000, class_flips=0, shadow_days=14.0, shadow_inside=True,
+    window_gaps=(), ledger_gaps=(), cost_gaps=(),
 )  # fmt: skip

@@ -180,7 +180,7 @@ def test_trade_outside_the_window_is_refused_and_not_left_out(closed_ms: int) ->
 def test_everything_shown_passes_the_go_live_gate() -> None:
     result = go_live_gate(PROVEN, SETTINGS.go_live)
     assert result.passed
-    assert [each.proof for each in result.criteria] == [""] * 8
+    assert [each.proof for each in result.criteria] == [""] * 11
     assert verdict(PROVEN, SETTINGS.go_live) is Verdict.PROVEN
 
 
@@ -198,6 +198,13 @@ def test_everything_shown_passes_the_go_live_gate() -> None:
          "the best of 57 worthless trials would look as good"),
         ({"overfitting": 0.41}, "PBO of the sweep", "a longer history"),
         ({"overfitting": None}, "PBO of the sweep", "the PBO over the daily returns of all"),
+        ({"window_gaps": ("40.0 days from 2025-03-01 00:00 UTC",)}, "window", "without --from"),
+        ({"window_gaps": None}, "window", "without --from"),
+        ({"ledger_gaps": ("the training of signal is not in it",)}, "trial ledger",
+         "training again"),
+        ({"ledger_gaps": None}, "trial ledger", "training again"),
+        ({"cost_gaps": ("spread 9 points, 1459 seen",)}, "costs", "own deals and quotes"),
+        ({"cost_gaps": None}, "costs", "own deals and quotes"),
         ({"feature_differences": 1}, "live = batch features", "`parity DAY`"),
         ({"feature_differences": None, "feature_rows": 0}, "live = batch features", "`parity DAY`"),
         ({"class_flips": 2}, "ONNX = native", "real bars"),
@@ -207,8 +214,9 @@ def test_everything_shown_passes_the_go_live_gate() -> None:
         ({"shadow_inside": None}, "shadow trading", "inside the forecast band"),
     ],
     ids=["alarm", "220-trades", "no-trade", "pf5-1", "pf5-unknown", "dsr", "dsr-never", "pbo",
-         "pbo-unknown", "feature-differs", "features-unknown", "class-flip", "no-rows",
-         "shadow-short", "shadow-outside", "shadow-unknown"],
+         "pbo-unknown", "window-chosen", "window-unknown", "ledger-lost", "ledger-unknown",
+         "costs-too-low", "costs-unknown", "feature-differs", "features-unknown", "class-flip",
+         "no-rows",         "shadow-short", "shadow-outside", "shadow-unknown"],
 )  # fmt: skip
 def test_go_live_gate_names_the_one_thing_that_is_missing_and_its_proof(
     change: dict[str, object], name: str, proof: str

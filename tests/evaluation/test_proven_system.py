@@ -5,6 +5,7 @@ not. The graph knows no more than its features; daemon, journal, backtest, ledge
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from ml.features.settings import FeatureSettings
 from ml.predictors.compat import Manifest
 from ml.predictors.model_set import ModelSet, load_models
 from ml.predictors.settings import ModelPaths
+from ml.training.trials import TrialLedger
 from settings import load_settings
 from tests.builders import write_market
 from tests.evaluation.planted_market import SLOT_BARS, planted_market
@@ -55,13 +57,18 @@ def graph_of_surges() -> bytes:
     )
 
 
-def write_system(folder: Path) -> ModelPaths:
-    """The signal model alone, with what training measured of its graph."""
+def write_system(folder: Path, *, learned_until_ms: int, ledger: TrialLedger) -> ModelPaths:
+    """The signal model alone, with what training measured of its graph, counted in the ledger."""
     paths = write_models(folder, ["signal"])
     paths.graph.write_bytes(graph_of_surges())
     parity = {"rows": 60_000, "class_flips": 0, "vote_flips": 0}
     paths.signal.metadata.write_text(json.dumps({"kind": "signal", "parity": parity}))
-    entry = entry_of(paths.signal, "signal")
+    cutoff = datetime.fromtimestamp(learned_until_ms / 1000, UTC).isoformat()
+    entry = entry_of(paths.signal, "signal").model_copy(
+        update={"train_cutoff_ms": learned_until_ms, "train_cutoff_date": cutoff}
+    )
+    what = {"symbol": "BTCUSD", "graph_sha256": entry.graph.sha256, "train_cutoff": cutoff}
+    ledger.record("train", what=what, data_sha256="d", result={"state": "complete"})
     paths.manifest.write_text(Manifest(models={paths.graph.name: entry}).text())
     return paths
 
@@ -96,21 +103,21 @@ def test_proven_system_gets_exit_status_0(
     monkeypatch.setenv("COLUMNS", "200")
     market = planted_market(1, slots=WARM_UP_SLOTS + SLOTS, edge=0.62)
     data = write_market(tmp_path / "bars.parquet", market.bars)
-    paths = write_system(tmp_path / "models")
+    ledger = TrialLedger(tmp_path / "trials.sqlite")
+    first_ms = int(market.bars.open_ms[WARM_UP_SLOTS * SLOT_BARS])
+    paths = write_system(tmp_path / "models", learned_until_ms=first_ms, ledger=ledger)
     models = load_models(paths, FeatureSettings())
     shadow = live_in_shadow(tmp_path / "state" / "demo", models, data, market.bars)
-    first = utc_text(int(market.bars.open_ms[WARM_UP_SLOTS * SLOT_BARS]))[:10]
-    overrides = [
-        word
-        for each in (f"study.ledger={tmp_path / 'trials.sqlite'}", *RULES)
-        for word in ("--override", each)
-    ]
-    status = main([
-        "--data", str(data), "--from", first, "--models", str(paths.graph.parent),
-        "--shadow", str(shadow), *overrides,
-    ])  # fmt: skip
+
+    def status(*flags: str, ledger_file: Path = ledger.path) -> int:
+        overrides = [word for each in (f"study.ledger={ledger_file}", *RULES)
+                     for word in ("--override", each)]  # fmt: skip
+        given = ["--data", str(data), "--models", str(paths.graph.parent), "--shadow", str(shadow)]
+        return main([*given, *flags, *overrides])
+
+    passed = status()
     said = capsys.readouterr().out
-    assert status == 0, said
+    assert passed == 0, said
     assert "go-live gate: passed" in said
     made = read_evidence(paths.graph.parent / "evidence_btcusd.json")
     assert made is not None
@@ -118,3 +125,16 @@ def test_proven_system_gets_exit_status_0(
     assert made.figures.shadow_days == pytest.approx((SHADOW_BARS - 1) / 96)
     assert (made.figures.feature_rows, made.figures.feature_differences) == (SHADOW_BARS, 0)
     assert market.bars.open_ms[-1] - made.to_ms < 2 * BAR_MS
+
+    # the same trades, but for the bad weeks, and beside a ledger that knows of nothing
+    later = utc_text(first_ms + 30 * 86_400_000)[:10]
+    other = tmp_path / "new.sqlite"
+    assert status("--from", later, ledger_file=other) == 1
+    chosen = read_evidence(paths.graph.parent / "evidence_btcusd.json")
+    assert chosen is not None
+    assert chosen.figures.ledger_gaps == (
+        "the training of signal is not in it",
+        f"row {made.ledger_id}, which an earlier evidence names, is missing or another",
+    )
+    assert chosen.figures.window_gaps is not None
+    assert chosen.figures.window_gaps[0].startswith("29.7 days from ")

@@ -222,6 +222,7 @@ def test_evaluation_writes_report_trades_and_evidence_of_the_candidate(judged: R
         "signal": FileStamp.of(judged.candidate_paths.graph).sha256
     }
     assert evidence.figures.shadow_days == 0
+    assert evidence.figures.window_gaps == evidence.figures.ledger_gaps == ()
     assert json.loads(json.dumps(evidence.band.as_dict())) == told["band"]
 
 
