@@ -37,10 +37,15 @@ SMALL = (
 def short_project(root: Path) -> Path:
     """A project folder with bars of the generated market in `bars.parquet`."""
     project_folder(root)
+    write_short_bars(root / "bars.parquet")
+    return root
+
+
+def write_short_bars(path: Path) -> Path:
     to_ms = MONDAY_MS + DAYS * DAY_MS
     bars = generated_bars(INSTRUMENTS["BTCUSD"], seed=7, from_ms=MONDAY_MS, to_ms=to_ms)
-    write_bars(root / "bars.parquet", bars)
-    return root
+    write_bars(path, bars)
+    return path
 
 
 def short_run(root: Path, *, skip: tuple[str, ...] = (), new: bool = False) -> Run:

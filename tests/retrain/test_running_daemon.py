@@ -20,12 +20,16 @@ from broker.simulator.terminal import SimulatedTerminal
 from market.instruments import instrument
 from market.server_clock import ServerClock
 from market.sources.generated import generated_bars
+from ml.predictors.compat import read_manifest
 from retrain.install import serving_graphs
 from retrain.phase import Run
 from retrain.swapping import roll_back, swap
+from scripts.retrain import main
 from tests.broker.paper_bridge import served
 from tests.builders import MONDAY_MS
 from tests.retrain.projects import DAY_MS, ROOT, make_run
+from tests.retrain.short_runs import SMALL, write_short_bars
+from tests.retrain.weekly_runs import own_files, run_folder
 from trading.journal_reads import JournalReads
 from trading.outbox import open_read_only
 
@@ -127,5 +131,28 @@ def test_running_daemon_serves_what_the_pipeline_swaps_in_and_what_it_gives_back
         assert journalled(live)[1:] == [("models_swapped", new)]
         words = tuple(roll_back(run))
         assert "live-default: serves what served before v20261120 from its next bar on" in words
+        assert journalled(live)[2:] == [("models_swapped", old)]
+        assert daemon.poll() is None
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_running_daemon_serves_what_was_just_trained_and_what_served_before(
+    live: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole short form beside it, with gates that the generated market may not pass opened."""
+    monkeypatch.chdir(live)
+    opened = ("gate.walk_forward.min_profit_factor=0", "gate.walk_forward.worst_fold_r=-1000")
+    words = [each for one in (*SMALL, *opened, *own_files(live)) for each in ("--override", one)]
+    data = write_short_bars(live / "bars.parquet")
+    with running(live) as daemon:
+        assert main(["--profile", "quick", "--data", str(data), *words], root=live) == 0
+        run = run_folder(live).name
+        assert f"live-default: serves v{run} from its next bar on" in capsys.readouterr().out
+        (_, old), (kind, new) = journalled(live)
+        assert kind == "models_swapped"
+        told = read_manifest(live / "models" / "model_compat.json").models.values()
+        assert new == {each.kind: each.graph.sha256 for each in told} != old
+        assert main(["--rollback", run, *words], root=live) == 0
         assert journalled(live)[2:] == [("models_swapped", old)]
         assert daemon.poll() is None
