@@ -27,6 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     parser = _parser()
     given = parser.parse_args(argv)
+    if given.data is None:
+        parser.error(
+            "--data FILE is needed: evidence is about real bars; the generated market has planted "
+            "structure, so what is earned there proves nothing"
+        )
     given.oos_only = True
     return exit_status(lambda: _run(given), stopped="stopped; nothing was written")
 

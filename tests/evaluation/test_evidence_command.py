@@ -8,12 +8,16 @@ import pytest
 
 from backtest.evidence import ChargedCosts, read_evidence
 from backtest.evidence_command import main
+from market.instruments import instrument
+from market.sources.generated import generated_bars
 from ml.features.settings import FeatureSettings
 from ml.predictors.model_set import load_models
 from ml.predictors.settings import ModelPaths
 from ml.training.trials import TrialLedger
+from tests.builders import write_market
 from tests.retrain.costs import dear_costs
 from tests.tiny_models import write_models
+from trading.command_line import utc_instant_ms
 from trading.state_folder import StateFolder
 
 WEEKS_9 = ("--from", "2025-05-05", "--to", "2025-07-07")
@@ -25,6 +29,7 @@ class Place:
 
     folder: Path
     models: Path
+    bars: Path
 
     @property
     def ledger(self) -> TrialLedger:
@@ -34,13 +39,21 @@ class Place:
         ledger = f"study.ledger={self.folder / 'trials.sqlite'}"
         switches = (ledger, "prediction.quantile.lookback_days=2", "circuit_breaker.enabled=false")
         overrides = [word for each in switches for word in ("--override", each)]
-        return main([*flags, "--models", str(self.models), *overrides])
+        return main(["--data", str(self.bars), *flags, "--models", str(self.models), *overrides])
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of bars, as long as the nine weeks and their warm-up need."""
+    span = {"from_ms": utc_instant_ms("2024-12-30"), "to_ms": utc_instant_ms("2025-07-07")}
+    made = generated_bars(instrument("BTCUSD"), seed=7, **span)
+    return write_market(tmp_path_factory.mktemp("market") / "bars.parquet", made)
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bars: Path) -> Place:
     monkeypatch.setenv("COLUMNS", "600")
-    return Place(tmp_path, write_models(tmp_path / "models").graph.parent)
+    return Place(tmp_path, write_models(tmp_path / "models").graph.parent, bars)
 
 
 def test_unproven_system_gets_its_evidence_and_exit_status_1(
@@ -111,3 +124,12 @@ def test_shadow_without_a_journal_is_refused_before_anything_is_looked_at(
     assert place.run(*flags) == 2
     assert "has no journal" in capsys.readouterr().err
     assert place.ledger.count("look") == 0
+
+
+def test_evidence_of_the_generated_market_is_refused(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--models", str(place.models)])
+    assert "--data FILE is needed: evidence is about real bars" in capsys.readouterr().err
+    assert not list(place.models.glob("evidence_*"))
