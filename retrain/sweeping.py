@@ -7,7 +7,7 @@ where `strategy_params.enabled` lets it serve.
 
 from typing import TYPE_CHECKING
 
-from backtest.sweep.grid import draw, expand, read_targets
+from backtest.sweep.grid import draw, expand, read_grids
 from backtest.sweep.settings import Overrides, TradedSettings, require_allowed
 from retrain.history import given_for
 from retrain.phase import PhaseResult, Run
@@ -64,7 +64,7 @@ def _swept(run: Run) -> "SweepTable":
 def points_of(run: Run) -> list[Overrides]:
     """`weekly.sweep_draws` settings of the grid `weekly.sweep_target`, few in the quick profile."""
     weekly, settings = run.settings.weekly, settings_of(run)
-    grids = read_targets(run.root / "config" / "sweeps.json")[weekly.sweep_target].grids
+    grids = read_grids(run.root / "config" / "sweeps.json", weekly.sweep_target)
     quick = run.options.profile == "quick"
     count = min(weekly.sweep_draws, QUICK_DRAWS) if quick else weekly.sweep_draws
     points = draw(expand(grids), count, seed=settings.ml.training.seed)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from backtest.sweep.search import SweepTable
     from settings import Settings
 
-_TARGETS = ("signal", "pos", "both", "kelly", "ml_sltp", "regime")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     from backtest.sweep.command import sweep_failures
@@ -49,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="sweep.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--target", choices=_TARGETS, help="a grid of config/sweeps.json")
+    add("--target", metavar="NAME", help="grids of config/sweeps.json, e.g. pos")
     add("--axis", action="append", default=[], metavar="KEY=V1,V2",
         help="a key and its values, over the target's grids or alone (repeatable)")  # fmt: skip
     add("--random", type=int, metavar="N", help="N settings drawn from the grid (default: all)")
@@ -88,14 +86,14 @@ def _sweep(given: argparse.Namespace) -> int:
 def _points(given: argparse.Namespace) -> list[Any]:
     """What is tried. An axis holds for every grid of the target, and replaces its values."""
     from backtest.sweep.errors import SweepError
-    from backtest.sweep.grid import draw, expand, parse_axis, read_targets
+    from backtest.sweep.grid import draw, expand, parse_axis, read_grids
 
     own = dict(parse_axis(text) for text in given.axis)
     if given.target is None and not own:
-        raise SweepError(f"--target {'|'.join(_TARGETS)} or --axis KEY=V1,V2 is needed")
+        raise SweepError("--target NAME (config/sweeps.json) or --axis KEY=V1,V2 is needed")
     grids: Sequence[Any] = ({},)
     if given.target is not None:
-        grids = read_targets(_ROOT / "config" / "sweeps.json")[given.target].grids
+        grids = read_grids(_ROOT / "config" / "sweeps.json", given.target)
     points = expand([{**grid, **own} for grid in grids])
     return points if given.random is None else draw(points, given.random, seed=given.draw_seed)
 

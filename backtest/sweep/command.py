@@ -44,7 +44,7 @@ def read_base(
     from backtest.decided_run import CACHE, ONE_MORE_BAR_MS, costs_of, market_of, outside_of
     from backtest.run_options import contradiction
     from backtest.sweep.base import Orders, SweepBase, code_sha256, files_in
-    from backtest.sweep.settings import TradedSettings, with_overrides
+    from backtest.sweep.settings import TradedSettings
     from trading.assemble import known_instrument
     from trading.errors import DaemonError
     from trading.model import load_for
@@ -57,23 +57,19 @@ def read_base(
     if given.models is not None:
         paths = paths.in_folder(given.models)
     models = load_for(paths, settings.ml.features, settings.symbol)
-    today = TradedSettings(settings.decision, settings.paper)
-    days = max(
-        settings.decision.prediction.quantile.lookback_days,
-        *(each.get(_LOOKBACK_DAYS, 0) for each in tried), 0,
-    )  # fmt: skip
-    longest = with_overrides(today, {_LOOKBACK_DAYS: days}).decision
-    plan, history = market_of(given, settings.model_copy(update={"decision": longest}), models)
+    widest = _looking_back(settings, tried)
+    plan, history = market_of(given, widest, models)
     outside = outside_of(given, settings, models)
     to_ms = plan.limits.to_ms or int(history.close_ms[-1])
     history = history.between(int(history.open_ms[0]), to_ms + ONE_MORE_BAR_MS)
-    forecasts = _forecasts(history, models, settings, outside, plan.limits.from_ms, days)
+    forecasts = _forecasts(history, models, widest, outside, plan.limits.from_ms)
     history, of, slippage = charged(costs, history, of, seed=settings.paper.seed)
     daemon = settings.daemon
     return SweepBase(
         history=history, forecasts=forecasts, m1=_m1_rows(history, plan, len(forecasts)),
         minutes=_minutes(plan, to_ms + ONE_MORE_BAR_MS),
-        from_ms=plan.limits.from_ms, to_ms=to_ms, settings=today, instrument=of,
+        from_ms=plan.limits.from_ms, to_ms=to_ms,
+        settings=TradedSettings(settings.decision, settings.paper), instrument=of,
         slippage=slippage,
         orders=Orders(daemon.strategy_id, daemon.act_within_ms, daemon.orders.magic_bits),
         news=outside.news, paths=paths, features=settings.ml.features,
@@ -122,17 +118,28 @@ def sweep_failures() -> tuple[type[Exception], ...]:
     return SweepError, WarmUpError
 
 
+def _looking_back(settings: "Settings", tried: "Iterable[Overrides]") -> "Settings":
+    """Settings whose gate looks back as far as that of any that is tried."""
+    from backtest.sweep.settings import TradedSettings, with_overrides
+
+    today = TradedSettings(settings.decision, settings.paper)
+    days = settings.decision.prediction.quantile.lookback_days
+    longest = max([days, *(each.get(_LOOKBACK_DAYS, days) for each in tried)])
+    widest = with_overrides(today, {_LOOKBACK_DAYS: longest})
+    return settings.model_copy(update={"decision": widest.decision})
+
+
 def _forecasts(
-    history: "Bars", models: "ModelSet", settings: "Settings", outside: "Outside", from_ms: int,
-    lookback_days: int,
-) -> "ForecastColumns":  # fmt: skip
+    history: "Bars", models: "ModelSet", settings: "Settings", outside: "Outside", from_ms: int
+) -> "ForecastColumns":
     from backtest.decided_run import CACHE
     from backtest.forecasts import history_forecasts
     from market.instruments import INSTRUMENTS
 
+    quantile = settings.decision.prediction.quantile
     return history_forecasts(
         history, models.signal,
-        from_row=int(history.open_ms.searchsorted(from_ms - lookback_days * 86_400_000)),
+        from_row=int(history.open_ms.searchsorted(from_ms - quantile.lookback_ms)),
         groups=tuple(settings.ml.features.groups),
         round_step=INSTRUMENTS[settings.symbol].round_step, cache=CACHE, outside=outside,
     )  # fmt: skip

@@ -59,15 +59,19 @@ class Target(BaseModel):
     grids: tuple[dict[str, list[Any]], ...]
 
 
-def read_targets(file: Path) -> dict[str, Target]:
-    """The named grids of a file. Raises `SweepError`."""
+def read_grids(file: Path, target: str) -> tuple[Grid, ...]:
+    """The grids that a file has under a name. Raises `SweepError`."""
     try:
         tree = json.loads(file.read_text(encoding="utf-8"))
-        return {name: Target.model_validate(each) for name, each in tree.items()}
+        targets = {name: Target.model_validate(each) for name, each in tree.items()}
     except FileNotFoundError:
-        raise SweepError(f"{file}: the file with the grids must exist, there is none") from None
+        raise SweepError(f"{file}: the file with the grids is needed, there is none") from None
     except (json.JSONDecodeError, ValidationError) as error:
-        raise SweepError(f"{file}: {error}") from None
+        raise SweepError(f"{file}: {error}; correct the file") from None
+    if target not in targets:
+        known = ", ".join(targets)
+        raise SweepError(f"{file}: {known} are there, {target} came; name one, or add it")
+    return targets[target].grids
 
 
 def parse_axis(text: str) -> tuple[str, list[Any]]:

@@ -102,15 +102,10 @@ class SweepTable:
 
 
 def run_sweep(
-    base: SweepBase,
-    trials: Sequence[Overrides | Trial],
-    *,
-    store: SweepStore,
-    ledger: RecordsTrials,
-    workers: int | None = None,
-    dask: str | None = None,
+    base: SweepBase, trials: Sequence[Overrides | Trial], *, store: SweepStore,
+    ledger: RecordsTrials, workers: int | None = None, dask: str | None = None,
     progress: Callable[[Progress], None] = lambda so_far: None,
-) -> SweepTable:
+) -> SweepTable:  # fmt: skip
     """Runs the trials that are not stored, on `workers` processes of this host (all its cores by
     default) or on the Dask cluster at `dask`; the table is the same wherever they run.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backtest.sweep.errors import SweepError
-from backtest.sweep.grid import axes, draw, expand, parse_axis, read_targets
+from backtest.sweep.grid import axes, draw, expand, parse_axis, read_grids
 from backtest.sweep.settings import TradedSettings, known_keys, require_allowed, with_overrides
 from broker.simulator.settings import PaperSettings
 from settings import load_settings
@@ -49,10 +49,18 @@ def test_axis_of_a_command_line_is_json_or_text() -> None:
         parse_axis("a.b")
 
 
+def test_target_of_ones_own_is_read_and_an_unknown_one_refused(tmp_path: Path) -> None:
+    file = tmp_path / "sweeps.json"
+    file.write_text('{"mine": {"about": "lots", "grids": [{"max_lot": [1, 2]}]}}', encoding="utf-8")
+    assert read_grids(file, "mine") == ({"max_lot": [1, 2]},)
+    with pytest.raises(SweepError, match="mine are there, pos came"):
+        read_grids(file, "pos")
+
+
 @pytest.mark.parametrize("name", ["signal", "pos", "both", "kelly", "ml_sltp", "regime"])
 def test_target_is_allowed_by_the_settings_as_they_are(name: str) -> None:
     settings = load_settings(ROOT)
-    points = expand(read_targets(ROOT / "config" / "sweeps.json")[name].grids)
+    points = expand(read_grids(ROOT / "config" / "sweeps.json", name))
     require_allowed(TradedSettings(settings.decision, settings.paper), points)
     assert len(points) == {"pos": 200, "ml_sltp": 21, "kelly": 4}.get(name, len(points))
 

@@ -146,6 +146,7 @@ def test_minutes_inside_bars_are_refused_without_minutes(base: SweepBase) -> Non
     ("flags", "words"),
     [
         ([], "--target"),
+        (["--target", "poss"], "poss came"),
         (["--axis", "risk_percent"], "KEY=V1,V2"),
         (["--axis", "risk_procent=1"], "did you mean risk_percent"),
         (["--axis", "risk_percent=1,-1"], "greater than 0"),
@@ -153,7 +154,7 @@ def test_minutes_inside_bars_are_refused_without_minutes(base: SweepBase) -> Non
         (["--target", "kelly", "--workers", "0"], "workers: 1 or more"),
         (["--target", "kelly", "--apply"], "--apply without --override"),
     ],
-    ids=["nothing", "axis", "key", "bound", "random", "workers", "apply"],
+    ids=["nothing", "target", "axis", "key", "bound", "random", "workers", "apply"],
 )
 def test_mistake_is_one_message_and_nothing_is_tried(
     flags: list[str], words: str, here: list[str], tmp_path: Path,
