@@ -18,6 +18,8 @@ from ml.predictors.model_set import ModelSet
 from trading.decision.settings import DecisionSettings
 
 SCHEMA = 2
+# A spread is never the same twice: less than this share of what a shadow saw is too cheap.
+_SAME_SPREAD = 0.9
 
 
 class EvidenceError(Exception):
@@ -43,9 +45,11 @@ class System:
 class ChargedCosts:
     """What trades paid. `file`: a cost file's name, with its SHA-256 and the deals that it rests
     on; empty and 0: the bars' spreads, and commission and swap of the instrument's specification.
-    `slippage_points`: of every market order; None: drawn from the file."""
+    `slippage_points`: of every market order; None: drawn from the file. `spread_points`: mean of
+    the decided bars."""
 
     slippage_points: int | None
+    spread_points: float
     file: str = ""
     sha256: str = ""
     deals: int = 0
@@ -53,12 +57,22 @@ class ChargedCosts:
     @property
     def text(self) -> str:
         """In plain words."""
-        points = f"{self.slippage_points} points of slippage"
+        spread = f"a mean spread of {self.spread_points:,.0f} points"
+        points = f", {self.slippage_points} points of slippage"
         if not self.file:
-            return f"the bars' spreads, {points}, the instrument's specification"
-        also = "" if self.slippage_points is None else f", {points}"
-        learnt = f"learnt from {self.deals} deals"
-        return f"costs {learnt} ({self.file}, sha256 {self.sha256[:12]}){also}"
+            return f"{spread}{points}, the instrument's specification"
+        also = "" if self.slippage_points is None else points
+        learnt = f"costs learnt from {self.deals} deals"
+        return f"{learnt} ({self.file}, sha256 {self.sha256[:12]}): {spread}{also}"
+
+    def gaps(self, seen_points: float) -> tuple[str, ...]:
+        """What was charged below a mean spread that was seen; `cost_gaps` of the figures."""
+        if self.spread_points >= _SAME_SPREAD * seen_points:
+            return ()
+        return (
+            f"{self.spread_points:,.0f} points of spread a bar were charged, the shadow saw "
+            f"{seen_points:,.0f}",
+        )
 
 
 @dataclass(frozen=True, slots=True)

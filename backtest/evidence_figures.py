@@ -56,7 +56,8 @@ def measured(
     )  # fmt: skip
     band = _band(done)
     rest = _sameness(done) | _shadowed(done, given, shadow, band)
-    rest |= gaps(done, shadow, evidence_file(done, given))
+    rest |= gaps(done, evidence_file(done, given))
+    rest |= {"cost_gaps": None if shadow is None else charged(done).gaps(shadow.spread_points)}
     return Measured(replace(figures, **chosen, **rest), band)
 
 
@@ -87,10 +88,11 @@ def charged(done: "DecidedRun") -> "ChargedCosts":
     from backtest.evidence import ChargedCosts
 
     costs, points = done.costs, done.settings.paper.slippage_points
+    spread_points = float(done.run.bars.bars.spread_points.mean())
     if costs is None:
-        return ChargedCosts(points)
+        return ChargedCosts(points, spread_points)
     drawn = bool(costs.slippage_table)
-    return ChargedCosts(None if drawn else points, *done.costs_file, costs.deals)
+    return ChargedCosts(None if drawn else points, spread_points, *done.costs_file, costs.deals)
 
 
 def span(done: "DecidedRun") -> tuple[int, int]:

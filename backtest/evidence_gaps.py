@@ -1,4 +1,4 @@
-"""What was left out of a measurement: unseen bars, trials that the ledger lost, costs.
+"""What was left out of a measurement: unseen bars, trials that the ledger lost.
 
 A door of its own, beside `evidence_figures`: reads the trial ledger.
 """
@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from backtest.decided_run import DecidedRun
-    from backtest.shadow.record import ShadowRecord
     from ml.training.trials import Head, TrialLedger
 
-# A spread is never the same twice: less than this share of what the shadow saw is too cheap.
-_SAME_SPREAD = 0.9
 
-
-def gaps(
-    done: "DecidedRun", shadow: "ShadowRecord | None", earlier: Path
-) -> dict[str, tuple[str, ...] | None]:
-    """`window_gaps`, `ledger_gaps`, `cost_gaps` of `GoLiveFigures`. `earlier`: where an evidence
+def gaps(done: "DecidedRun", earlier: Path) -> dict[str, tuple[str, ...]]:
+    """`window_gaps`, `ledger_gaps` of `GoLiveFigures`. `earlier`: where an evidence
     file may lie that names a row of the ledger."""
     from backtest.evidence import system_of
     from ml.training.ledger_proof import ledger_gaps, window_gaps
@@ -35,7 +29,6 @@ def gaps(
         "ledger_gaps": ledger_gaps(
             ledger, [each.metadata for each in done.models.all], _noted(earlier)
         ),
-        "cost_gaps": None if shadow is None else _cost_gaps(done, shadow.spread_points),
     }  # fmt: skip
 
 
@@ -87,13 +80,3 @@ def _noted(earlier: Path) -> "tuple[Head, ...]":
     except EvidenceError:
         return ()
     return () if found is None else (Head(found.ledger_id, found.ledger_hash),)
-
-
-def _cost_gaps(done: "DecidedRun", seen_points: float) -> tuple[str, ...]:
-    charged_points = float(done.run.bars.bars.spread_points.mean())
-    if charged_points >= _SAME_SPREAD * seen_points:
-        return ()
-    return (
-        f"{charged_points:,.0f} points of spread a bar were charged, the shadow saw "
-        f"{seen_points:,.0f}",
-    )

@@ -71,6 +71,7 @@ def shadowed(folder: Path, symbol: str, told: Mapping[str, Any], now_ms: int) ->
         evidence.figures, shadow_days=told["days"], shadow_inside=told["inside"],
         feature_rows=told["compared_rows"],
         feature_differences=told["differing_rows"] if told["compared_rows"] else None,
+        cost_gaps=evidence.costs.gaps(told["spread_points"]),
     )  # fmt: skip
     return replace(evidence, made_ms=now_ms, figures=figures)
 

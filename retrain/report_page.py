@@ -99,6 +99,7 @@ def _challenger(phases: Mapping[str, Mapping[str, Any]]) -> str:
         ("shadow days", f"{found['days']:.1f} of {found['days_needed']}"),
         ("bars decided, missed", f"{found['bars']}, {found['missed_bars']}"),
         ("trades", str(found["trades"])),
+        ("mean spread, points", f"{found['spread_points']:,.0f}"),
         ("inside its forecast band", {True: "yes", False: "no", None: "–"}[found["inside"]]),
         ("feature rows that differ", f"{found['differing_rows']} of {found['compared_rows']}"),
     ]

@@ -36,8 +36,9 @@ class ShadowStanding:
     `days`: from the first bar to the last one, less `missed_bars`. `inside`: whether its trades lie
     inside its forecast band, `outside` says in words by what not. Of `compared_rows` feature rows
     `differing_rows` are not, bit for bit, those of the batch over the bars as they are now; rows
-    that were decided before one of the `revised_bars` was revised are not compared. `nothing` says
-    why nothing counts yet; empty where something does, and then `inside` is not None.
+    that were decided before one of the `revised_bars` was revised are not compared.
+    `spread_points`: mean of the quotes decided on. `nothing` says why nothing counts yet; empty
+    where something does, and then `inside` is not None.
     """
 
     days: float = 0.0
@@ -49,6 +50,7 @@ class ShadowStanding:
     compared_rows: int = 0
     differing_rows: int = 0
     revised_bars: int = 0
+    spread_points: float = 0.0
     nothing: str = ""
 
     @property
@@ -94,7 +96,7 @@ def standing(
     return ShadowStanding(
         record.days, len(record.open_ms), record.missed_bars, len(record.trades),
         isinstance(stands, Inside), () if isinstance(stands, Inside) else stands.reasons,
-        compared, differing, len(revised_ms),
+        compared, differing, len(revised_ms), record.spread_points,
     )  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def test_coin_flips_that_pay_a_spread_are_not_proven_by_any_gate(
     )
     system = System("BTCUSD", {"signal": "a" * 64}, {"signal": "b" * 64}, {"risk_percent": 0.1})
     path = tmp_path / "evidence.json"
-    charged = ChargedCosts(50)
+    charged = ChargedCosts(50, 1200.0)
     made = Evidence(system, "d" * 64, from_ms, to_ms, to_ms, figures, band, 1, "f" * 64, charged)
     write_evidence(path, made)
     evidence = read_evidence(path)

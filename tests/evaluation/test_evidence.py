@@ -46,8 +46,8 @@ HERE = System(
     flat(DecisionSettings().model_dump(mode="json")),
 )
 DATA = "e" * 64
-CHARGED = ChargedCosts(50)
-LEARNT = ChargedCosts(None, "costs.json", "9" * 64, 312)
+CHARGED = ChargedCosts(50, 1200.0)
+LEARNT = ChargedCosts(None, 2500.0, "costs.json", "9" * 64, 312)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +213,7 @@ def test_evidence_of_less_slippage_than_is_named_here_is_refused(evidence: Evide
     same = require_evidence(AccountTradeMode.REAL, evidence, HERE, LIMITS, slippage_points=50)
     assert isinstance(same, Go)
     assert same.note.endswith(
-        "at the bars' spreads, 50 points of slippage, the instrument's specification"
+        "at a mean spread of 1,200 points, 50 points of slippage, the instrument's specification"
     )
 
 
@@ -221,7 +221,16 @@ def test_costs_that_were_learnt_are_taken_and_named(evidence: Evidence) -> None:
     learnt = replace(evidence, costs=LEARNT)
     answer = require_evidence(AccountTradeMode.REAL, learnt, HERE, LIMITS, slippage_points=500)
     assert isinstance(answer, Go)
-    assert answer.note.endswith("at costs learnt from 312 deals (costs.json, sha256 999999999999)")
+    assert answer.note.endswith(
+        "at costs learnt from 312 deals (costs.json, sha256 999999999999): a mean spread of 2,500 "
+        "points"
+    )
+
+
+def test_spread_that_the_shadow_saw_and_the_evidence_did_not_charge_is_a_gap() -> None:
+    assert CHARGED.gaps(1300.0) == ()  # 0.92 of it
+    (gap,) = CHARGED.gaps(1400.0)
+    assert gap == "1,200 points of spread a bar were charged, the shadow saw 1,400"
 
 
 def test_costs_are_bound_with_the_rest(evidence: Evidence, tmp_path: Path) -> None:

@@ -86,14 +86,16 @@ def test_evidence_names_the_costs_that_its_trades_paid(
     path = place.models / "evidence_btcusd.json"
     place.run(*WEEKS_9)
     free = read_evidence(path)
-    assert "at the bars' spreads, 50 points of slippage" in capsys.readouterr().out
+    assert "50 points of slippage, the instrument's specification" in capsys.readouterr().out
     place.run(*WEEKS_9, "--costs", str(costs))
     paid = read_evidence(path)
     assert f"learnt from 40 deals (costs.json, sha256 {sha256[:12]})" in capsys.readouterr().out
     assert free is not None
     assert paid is not None
-    assert free.costs == ChargedCosts(50)
-    assert paid.costs == ChargedCosts(None, "costs.json", sha256, 40)
+    assert free.costs == ChargedCosts(50, free.costs.spread_points)
+    assert paid.costs == ChargedCosts(None, paid.costs.spread_points, "costs.json", sha256, 40)
+    assert paid.costs.spread_points == pytest.approx(2500, abs=10)
+    assert free.costs.spread_points < 2400
     assert paid.figures.profit_factor_p5 < free.figures.profit_factor_p5
 
 

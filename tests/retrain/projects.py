@@ -83,12 +83,17 @@ def evidence_of(run: Run) -> Evidence:
     graphs = serving_graphs(run.candidate_paths, run.symbol)
     settings = flat(run.settings.decision.model_dump(mode="json"))
     figures = replace(
-        PROVEN, shadow_days=0.0, shadow_inside=None, feature_rows=0, feature_differences=None
+        PROVEN,
+        shadow_days=0.0,
+        shadow_inside=None,
+        feature_rows=0,
+        feature_differences=None,
+        cost_gaps=None,
     )
     return Evidence(
         System(run.symbol, graphs, dict.fromkeys(graphs, "f" * 64), settings), "d" * 64,
         BEGAN_MS - 182 * DAY_MS, BEGAN_MS, BEGAN_MS, figures, small_band(), 1, "a" * 64,
-        ChargedCosts(50),
+        ChargedCosts(50, 1200.0),
     )  # fmt: skip
 
 

@@ -86,8 +86,10 @@ def test_report_shows_gates_comparison_change_and_phases(run: Run) -> None:
 def test_report_of_what_serves_says_what_real_money_lacks(run: Run) -> None:
     text = written(run)
     assert "## Next\n\n- Before real money: evidence that passes the go-live gate" in text
-    assert "It is missing: live = batch features, shadow trading (section Real money)." in text
-    assert "at the bars' spreads, 50 points of slippage, the instrument's specification." in text
+    assert "It is missing: costs, live = batch features, shadow trading (section Real money)." in (
+        text
+    )
+    assert "at a mean spread of 1,200 points, 50 points of slippage, the instrument's" in text
     assert "| shadow trading | 14 days inside the forecast band | 0 days" in text
 
 

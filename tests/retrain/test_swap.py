@@ -216,7 +216,10 @@ def test_candidate_without_a_forecast_band_is_not_placed(project: Path) -> None:
     assert "no forecast band" in result.words[0]
 
 
-GOOD = {"days": 6.4, "bars": 600, "trades": 9, "inside": True, "compared_rows": 600}
+GOOD = {
+    "days": 6.4, "bars": 600, "trades": 9, "inside": True, "compared_rows": 600,
+    "spread_points": 1210.0,
+}  # fmt: skip
 
 
 def test_proven_challenger_is_promoted_and_the_candidate_waits_for_the_next_run(
@@ -251,13 +254,24 @@ def test_evidence_of_a_promoted_challenger_has_its_days_in_shadow(
         judged, made_ms=served.made_ms,
         figures=replace(
             judged.figures, shadow_days=14.5, shadow_inside=True, feature_rows=600,
-            feature_differences=0,
+            feature_differences=0, cost_gaps=(),
         ),
     )  # fmt: skip
     assert figures["go_live"]["passed"]
     here = replace(judged.system, graphs=challenger.graphs)
     answer = require_evidence(AccountTradeMode.REAL, served, here, GoLiveSettings())
     assert isinstance(answer, Go)
+
+
+def test_spread_that_the_challenger_saw_and_was_not_judged_at_is_in_its_evidence(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed(project)
+    stands(monkeypatch, **(GOOD | {"days": 14.5, "spread_points": 1500.0}))
+    go_live = swap(with_band(project)).figures["go_live"]
+    (missing,) = [each for each in go_live["criteria"] if not each["met"]]
+    assert missing["name"] == "costs"
+    assert missing["seen"] == "1,200 points of spread a bar were charged, the shadow saw 1,500"
 
 
 def test_shadow_that_was_too_short_for_real_money_is_said(
@@ -280,7 +294,7 @@ def test_candidate_that_serves_at_once_has_no_day_in_shadow(run: Run) -> None:
     served = read_evidence(run.root / "models" / EVIDENCE)
     assert served == evidence_of(run)
     missing = [each["name"] for each in result.figures["go_live"]["criteria"] if not each["met"]]
-    assert missing == ["live = batch features", "shadow trading"]
+    assert missing == ["costs", "live = batch features", "shadow trading"]
 
 
 @pytest.mark.parametrize("text", ["{}", ""], ids=["of another program", "none"])

@@ -89,7 +89,7 @@ def evidence(case: Case) -> Evidence:
         band,
         1,
         "f" * 64,
-        ChargedCosts(50),
+        ChargedCosts(50, 1200.0),
     )
 
 
@@ -336,8 +336,8 @@ def test_models_that_are_swapped_are_ruled_anew(
     write_evidence(tmp_path / "e.json", evidence)
     asked = examiner_of(case, tmp_path / "e.json", REAL)
     assert asked.rule(DECISION, 0) == Ruling(
-        "real-money account: the evidence fits this system and passes the go-live gate, at the "
-        "bars' spreads, 50 points of slippage, the instrument's specification", "",
+        "real-money account: the evidence fits this system and passes the go-live gate, at a "
+        "mean spread of 1,200 points, 50 points of slippage, the instrument's specification", "",
         evidence_sha256(evidence), True, None, True,
     )  # fmt: skip
     asked.serve(load_models(write_models(tmp_path / "other", ["signal"]), FeatureSettings()))
