@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
-
     from ml.train_inputs import TrainInputs
     from ml.train_options import TrainOptions
     from ml.train_pipeline import TrainedModel
-    from ml.training.signal_task import Progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +45,7 @@ def _run(options: "TrainOptions") -> int:
 def _train(options: "TrainOptions", console: Any) -> int:
     from ml.train_inputs import read_inputs, settings_of
     from ml.train_pipeline import train_models
+    from ml.training.progress import progress_bars, progress_line
 
     settings = settings_of(options)
     if options.refresh:
@@ -70,33 +68,6 @@ def _train(options: "TrainOptions", console: Any) -> int:
         if made:
             _print_summary(inputs, made, console)
     return 0
-
-
-def progress_bars(console: Any) -> "Bars":
-    """A line per model: its step, how far it is and how long it may still take."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), console=console, speed_estimate_period=600,
-    )  # fmt: skip
-
-
-def progress_line(bars: "Bars", kind: str) -> "Progress":
-    """What a trainer tells its progress to."""
-    line = bars.add_task(kind)
-
-    def told(step: str, done: int, total: int) -> None:
-        bars.update(line, description=f"{kind}: {step}", completed=done, total=total)
-
-    return told
 
 
 def _print_summary(inputs: "TrainInputs", made: Sequence["TrainedModel"], console: Any) -> None:

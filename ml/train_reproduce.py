@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.predictors.settings import PROJECT_ROOT
-from ml.train import progress_bars, progress_line
 from ml.train_inputs import read_inputs, settings_of
 from ml.train_options import TrainOptions
 from ml.train_pipeline import train_models
 from ml.training.card import DataFile, ModelCard, data_file, read_card
 from ml.training.models import TrainingError
+from ml.training.progress import progress_bars, progress_line
 from ml.training.reproduce import Reproduction, compare_cards
 
 if TYPE_CHECKING:

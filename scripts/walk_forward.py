@@ -133,7 +133,7 @@ def _options(given: argparse.Namespace, parser: argparse.ArgumentParser) -> "Wal
 def _walk(given: argparse.Namespace, options: "WalkOptions") -> int:
     from rich.console import Console
 
-    from ml.train import progress_bars, progress_line
+    from ml.training.progress import progress_bars, progress_line
     from retrain.block_store import BlockStore
     from retrain.lock import held
     from retrain.walk_forward import WalkForward

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from rich.progress import Progress
 
-import ml.train
 from market.bars import utc_text
 from market.instruments import INSTRUMENTS
 from market.sources.generated import generated_bars
 from ml.train_inputs import TrainInputs
+from ml.training import progress
 from ml.training.models import TrainingError
 from ml.training.refresh import write_bars
 from ml.training.trials import TrialLedger
@@ -223,13 +223,13 @@ def test_progress_of_a_model_that_cannot_be_had_comes_to_its_end(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[Progress] = []
-    whole = ml.train.progress_bars
+    whole = progress.progress_bars
 
     def progress_bars(console: Any) -> Progress:
         shown.append(whole(console))
         return shown[0]
 
-    monkeypatch.setattr(ml.train, "progress_bars", progress_bars)
+    monkeypatch.setattr(progress, "progress_bars", progress_bars)
     assert walk_forward.main([*place.flags, "--position"]) == 0
     ended = [task.description for task in shown[0].tasks if task.finished]
     assert sum(name.endswith(" position: not made") for name in ended) == 2
