@@ -4,8 +4,9 @@ it. What was trained or traded is kept, so a killed run goes on where it was.
 
 import argparse
 import hashlib
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,49 +22,22 @@ from backtest.walk_forward.blocks import Block, Pool, TradedBlock, cut_blocks, p
 from backtest.walk_forward.random_twin import random_twin
 from market.bars import Bars, utc_text
 from ml.predictors.settings import PROJECT_ROOT
-from ml.train_inputs import TrainInputs, read_inputs
-from ml.train_inputs import settings_of as training_settings
-from ml.train_options import TrainOptions
-from ml.train_pipeline import train_models
-from ml.training.models import TrainingError
 from ml.training.signal_task import Progress
-from ml.training.splits import SplitError
 from ml.training.trial_sharpes import record_look, trial_sharpes
 from ml.training.trials import TrialLedger
 from retrain.block_store import BlockStore, key_of, source_sha256
 from retrain.errors import ActFirst
+from retrain.walk_options import WalkOptions
+from retrain.walk_training import Trainings
 from trading.assemble import known_instrument
 
 YEAR_MS = 365 * 86_400_000
 _DAY_MS = 86_400_000
-_TRAINS = ("ml/train_pipeline.py",)
 _TRADES = (
     "backtest/decided_run.py",
     "backtest/walk_forward/random_twin.py",
     "backtest/walk_forward/blocks.py",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class WalkOptions:
-    """What a person asked for. `overrides` hold for trading alone, `train_overrides` for training
-    and trading. `twins`: random twins of each block."""
-
-    kinds: tuple[str, ...]
-    data: Path
-    every_weeks: int = 13
-    first_ms: int | None = None
-    from_ms: int | None = None
-    to_ms: int | None = None
-    profile: str = "quick"
-    device: str = "auto"
-    symbol: str | None = None
-    m1: Path | None = None
-    calendar: Path | None = None
-    costs: Path | None = None
-    overrides: tuple[str, ...] = ()
-    train_overrides: tuple[str, ...] = ()
-    twins: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,9 +59,7 @@ class WalkForward:
         progress_of: Callable[[str], Progress], say: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._options, self._store = options, store
-        self._progress_of, self._say = progress_of, say
-        self._read: dict[Block, TrainInputs] = {}
-        self._keys: dict[Block, str] = {}
+        self._trainings = Trainings(options, store, progress_of=progress_of, say=say)
         given = self._trading_options(None, None)
         if problem := contradiction(given):
             raise ActFirst(problem)
@@ -113,16 +85,16 @@ class WalkForward:
 
     def kept(self, block: Block) -> bool:
         """Whether a block and its twins need nothing any more."""
-        folder, done = self._folder_key(block), self._store.finished(self._folder_key(block))
-        keys = [self._traded_key(block, folder, seed) for seed in range(self._options.twins + 1)]
-        return set(done) >= set(self._options.kinds) and all(map(self._store.find, keys))
+        folder_key = self._trainings.key(block)
+        has_models = set(self._store.finished(folder_key)) >= set(self._options.kinds)
+        return has_models and all(map(self._store.find, self._traded_keys(block, folder_key)))
 
     def run(self, ended: Callable[[Block], None] = lambda block: None) -> Walked:
         """Every block in order; `ended` hears of each. The ledger has every training and look."""
         traded: list[list[TradedBlock]] = []
         left_out = []
         for block in self.blocks:
-            key = self._trained(block)
+            key = self._trainings.done(block)
             traded.append(self._traded(block, key))
             reasons = self._store.finished(key)
             left_out += [f"{block.name}: no {kind} model: {why}"
@@ -130,68 +102,6 @@ class WalkForward:
             ended(block)
         own, *twins = (pooled(each) for each in zip(*traded, strict=True))
         return Walked(own, tuple(twins), self._looked(own), tuple(left_out))
-
-    # Training
-
-    def _inputs(self, block: Block) -> TrainInputs:
-        asked = self._options
-        options = TrainOptions(
-            kinds=asked.kinds, symbol=asked.symbol, profile=asked.profile, device=asked.device,
-            from_ms=asked.from_ms, to_ms=block.cutoff_ms, data=asked.data, m1=asked.m1,
-            calendar=asked.calendar, warm_start=False, with_report=False,
-            overrides=asked.train_overrides,
-        )  # fmt: skip
-        return read_inputs(options, training_settings(options))
-
-    def _folder_key(self, block: Block) -> str:
-        if block not in self._keys:
-            self._keys[block] = self._key_anew(block)
-        return self._keys[block]
-
-    def _key_anew(self, block: Block) -> str:
-        inputs = self._inputs_once(block)
-        ml = inputs.settings.ml.model_dump(mode="json", exclude={"paths", "hub", "study"})
-        return key_of(
-            self._options.kinds, self._options.profile, block.cutoff_ms, inputs.bars.sha256(),
-            None if inputs.m1 is None else inputs.m1.sha256(), inputs.sources.files,
-            inputs.settings.symbol, ml, inputs.settings.decision.model_dump(mode="json"),
-            inputs.settings.paper.model_dump(mode="json"), self._train_source,
-        )  # fmt: skip
-
-    def _inputs_once(self, block: Block) -> TrainInputs:
-        if block not in self._read:
-            self._read.clear()  # bars of one cutoff at a time
-            self._read[block] = self._inputs(block)
-        return self._read[block]
-
-    def _trained(self, block: Block) -> str:
-        """Trains what is missing of a cutoff; the key of its folder."""
-        key = self._folder_key(block)
-        self._store.clear(key)
-        for kind in self._options.kinds:
-            if kind in self._store.finished(key):
-                continue
-            inputs = self._inputs_once(block)
-            options = replace(inputs.options, kinds=(kind,), models=self._store.models(key))
-            self._store.finish(key, kind, self._train(replace(inputs, options=options), block))
-        return key
-
-    def _train(self, inputs: TrainInputs, block: Block) -> str:
-        """Empty words, or why there is no such model. Without a signal model there is nothing."""
-        kind = inputs.options.kinds[0]
-        progress = self._progress_of(f"{block.name} {kind}")
-        try:
-            list(train_models(inputs, lambda _: progress, self._say))
-        except (TrainingError, SplitError) as error:
-            progress("not made", 1, 1)  # its line would run on beside those of later models
-            if kind == "signal":
-                raise ActFirst(f"{block.name}: no signal model: {error}; a later --first has more "
-                               "history before it") from error  # fmt: skip
-            self._say(f"{block.name}: no {kind} model: {error}")
-            return str(error)
-        return ""
-
-    # Trading
 
     def _trading_options(self, block: Block | None, models: Path | None) -> argparse.Namespace:
         asked = self._options
@@ -205,9 +115,7 @@ class WalkForward:
 
     def _traded(self, block: Block, folder_key: str) -> list[TradedBlock]:
         """The block as the models traded it, then as each twin did."""
-        keys = [
-            self._traded_key(block, folder_key, seed) for seed in range(self._options.twins + 1)
-        ]
+        keys = self._traded_keys(block, folder_key)
         found = [self._store.find(key) for key in keys]
         if any(each is None for each in found):
             models = self._store.models(folder_key)
@@ -227,6 +135,12 @@ class WalkForward:
         self._store.keep(key, made)
         return made
 
+    def _traded_keys(self, block: Block, folder_key: str) -> list[str]:
+        """Of the block as the models traded it, then of each twin."""
+        return [
+            self._traded_key(block, folder_key, seed) for seed in range(self._options.twins + 1)
+        ]
+
     def _traded_key(self, block: Block, folder_key: str, seed: int) -> str:
         settings, asked = self.settings, self._options
         bars = self._bars.between(int(self._bars.open_ms[0]), block.to_ms + ONE_MORE_BAR_MS)
@@ -242,7 +156,7 @@ class WalkForward:
         """Writes the look at the pool, once; the ledger's trials with it."""
         symbol, last = self.settings.symbol, pool.blocks[-1]
         ratio = sharpe_daily(pool.daily).annual
-        result = {"sharpe": None if ratio != ratio else ratio, "trades": len(pool.net),
+        result = {"sharpe": None if math.isnan(ratio) else ratio, "trades": len(pool.net),
                   "net_profit": float(pool.net.sum()), "blocks": len(pool.blocks)}  # fmt: skip
 
         def record() -> dict[str, Any]:
@@ -258,8 +172,6 @@ class WalkForward:
         self._store.once(key_of(graphs, result, symbol, pool.from_ms, pool.to_ms), record)
         return trial_sharpes(self._ledger, symbol=symbol)
 
-    # What does not change during a run
-
     @cached_property
     def _bars(self) -> Bars:
         from market.sources.files import read_bars
@@ -271,10 +183,6 @@ class WalkForward:
     def _end_ms(self) -> int:
         end_ms, asked_ms = int(self._bars.close_ms[-1]), self._options.to_ms
         return end_ms if asked_ms is None else min(end_ms, asked_ms)
-
-    @cached_property
-    def _train_source(self) -> str:
-        return source_sha256(PROJECT_ROOT, *_TRAINS)
 
     @cached_property
     def _trade_source(self) -> str:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from backtest.walk_forward.report import WalkReport
     from backtest.walk_forward.windows import Headline
-    from retrain.walk_forward import Walked, WalkForward, WalkOptions
+    from retrain.walk_forward import Walked, WalkForward
+    from retrain.walk_options import WalkOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -111,7 +112,7 @@ def _headline(text: str) -> "Headline":
 
 def _options(given: argparse.Namespace, parser: argparse.ArgumentParser) -> "WalkOptions":
     from ml.train_options import FLAGS, ORDER
-    from retrain.walk_forward import WalkOptions
+    from retrain.walk_options import WalkOptions
 
     kinds = tuple(kind for kind in ORDER if getattr(given, kind))
     if "signal" not in kinds:

@@ -21,6 +21,7 @@ from ml.training.models import TrainingError
 from ml.training.refresh import write_bars
 from ml.training.trials import TrialLedger
 from retrain import walk_forward as rounds
+from retrain import walk_training
 from retrain.block_store import BlockStore, source_sha256
 from retrain.errors import ActFirst
 from retrain.lock import held
@@ -79,7 +80,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 def instant(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Training in no time: models by hand are put down; the names of those that were asked for."""
     asked: list[str] = []
-    monkeypatch.setattr(rounds, "source_sha256", lambda root, *entries: "")
+    for each in (rounds, walk_training):
+        monkeypatch.setattr(each, "source_sha256", lambda root, *entries: "")
 
     def train_models(inputs: TrainInputs, *_: Any) -> Iterator[None]:
         asked.extend(inputs.options.kinds)
@@ -90,7 +92,7 @@ def instant(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         write_models(folder, ("signal",))
         return iter(())
 
-    monkeypatch.setattr(rounds, "train_models", train_models)
+    monkeypatch.setattr(walk_training, "train_models", train_models)
     return asked
 
 
