@@ -38,14 +38,18 @@ class SeedsSettings(BaseModel):
 
 
 class GoLiveSettings(BaseModel):
-    """Key `gate.go_live`. `shadow_days`: days of shadow trading inside the forecast band."""
+    """Key `gate.go_live`. `shadow_days`: days of shadow trading inside the forecast band.
+
+    Limits may be stricter than the defaults, not looser: who asks for less proof types the
+    override, which is recorded.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min_trades: int = Field(default=300, ge=1)
-    min_profit_factor_p5: float = Field(default=1.0, ge=0)
-    min_deflated_sharpe: float = Field(default=0.95, gt=0, lt=1)
-    max_overfitting: float = Field(default=0.2, gt=0, lt=1)
+    min_trades: int = Field(default=300, ge=300)
+    min_profit_factor_p5: float = Field(default=1.0, ge=1)
+    min_deflated_sharpe: float = Field(default=0.95, ge=0.95, lt=1)
+    max_overfitting: float = Field(default=0.2, gt=0, le=0.2)
     shadow_days: int = Field(default=14, ge=1)
 
 

@@ -4,14 +4,20 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from backtest.gate_settings import RetrainSettings
-from backtest.statistics import Overfitting, overfitting
+from backtest.statistics import (
+    Overfitting,
+    TrialSharpes,
+    deflated_sharpe,
+    overfitting,
+    shape_of,
+)
 from backtest.sweep.base import SweepBase, identity
 from backtest.sweep.cluster import Cluster
 from backtest.sweep.errors import SweepError
@@ -28,6 +34,8 @@ class RecordsTrials(Protocol):
         self, kind: Literal["sweep"], *, what: Mapping[str, Any], data_sha256: str,
         result: Mapping[str, Any],
     ) -> int: ...  # fmt: skip
+
+    def rows(self, *kinds: Literal["sweep"]) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,19 @@ class SweepTable:
         found = self.overfitting
         return None if found is None or math.isnan(found.pbo) else found.pbo
 
+    @property
+    def best_deflated_sharpe(self) -> float | None:
+        """The probability that the best setting's true Sharpe ratio is above what the best of so
+        many worthless ones would show; of this sweep's different settings alone, trials before it
+        not counted. None where there is no best, or no ratio, or spans differ."""
+        if self.best is None or self.overfitting is None:
+            return None
+        daily = {row.key: row.result.daily for row in (self.today, *self.rows)}
+        shapes = {key: shape_of(returns) for key, returns in daily.items()}
+        ratios = [each.ratio for each in shapes.values() if not math.isnan(each.ratio)]
+        found = deflated_sharpe(shapes[self.best.key], TrialSharpes.of(ratios, len(shapes)))
+        return None if math.isnan(found) else found
+
     def improves(self, row: SweepRow, by: RetrainSettings) -> bool:
         """Whether a row beats today's settings by the margin that the retrain gate asks of a model;
         also where only the row is comparable."""
@@ -110,7 +131,8 @@ def run_sweep(
     default) or on the Dask cluster at `dask`; the table is the same wherever they run.
 
     Overrides alone are tried over the base's span. Each new trial is in the ledger before it is in
-    the store: a crash between the two leaves a row too many there, never one too few. Raises
+    the store: a crash between the two leaves a row too many there, never one too few. What the
+    store has and the ledger has not (it is another one now) is recorded again. Raises
     `SweepError` before the first trial where a setting is not allowed.
     """
     began, named = time.monotonic(), identity(base)
@@ -122,9 +144,11 @@ def run_sweep(
     missing = {key: trial for key, trial in by_key.items() if key not in known}
     runner: Runner = Cluster(dask) if dask is not None else local(_workers(workers, len(missing)))
     record = _Recorder(base, sweep, ledger)
+    for key, result in known.items():
+        record.stored(key, by_key[key], result)
     progress(_so_far(known, missing))
     for key, result in runner.run(named, base, missing) if missing else ():
-        record.trial(by_key[key], result)
+        record.trial(key, by_key[key], result)
         store.keep(key, result)
         known[key] = result
         progress(_so_far(known, missing))
@@ -133,7 +157,7 @@ def run_sweep(
         sweep, base, today, tuple(rows), _overfitting(by_key, known), len(missing),
         time.monotonic() - began,
     )  # fmt: skip
-    if not store.is_finished(sweep):
+    if not (store.is_finished(sweep) and record.is_whole):
         record.sweep(table)
         store.finish(sweep)
     return table
@@ -158,10 +182,18 @@ class _Recorder:
             "symbol": base.symbol, "sweep": sweep, "graphs": dict(base.graphs),
             "train_cutoff_ms": base.train_cutoff_ms,
         }  # fmt: skip
+        rows = [row.what for row in ledger.rows("sweep")]
+        self._counted = {what.get("key") for what in rows}
+        self.is_whole = any(what.get("sweep") == sweep and "whole_sweep" in what for what in rows)
 
-    def trial(self, trial: Trial, result: Result) -> None:
+    def stored(self, key: str, trial: Trial, result: Result) -> None:
+        """A trial that was made before, if this ledger does not know of it."""
+        if key not in self._counted:
+            self.trial(key, trial, result)
+
+    def trial(self, key: str, trial: Trial, result: Result) -> None:
         span = {"from_ms": trial.from_ms, "to_ms": trial.to_ms}
-        what = self._what | span | {"overrides": dict(trial.overrides)}
+        what = self._what | span | {"overrides": dict(trial.overrides), "key": key}
         self._ledger.record("sweep", what=what, data_sha256=self._data, result=result.figures)
 
     def sweep(self, table: SweepTable) -> None:

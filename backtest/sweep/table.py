@@ -69,12 +69,19 @@ def words(table: SweepTable, limits: GoLiveSettings) -> list[str]:
             f"best score {best.score:.2f} (100 ln PF₅ - 100 max drawdown), today's {today}: the "
             f"best of {count} looks better than it is"
         )
+        if (deflated := table.best_deflated_sharpe) is not None:
+            lines.append(
+                f"deflated Sharpe of the best {deflated:.2f}, {limits.min_deflated_sharpe:g} is "
+                "proof: the probability that it is better than luck among this sweep's settings "
+                "alone; what was tried before is not counted in it"
+            )
     if found is not None and table.pbo is not None:
         said = "above" if table.pbo > limits.max_overfitting else "within"
         lines.append(
             f"PBO {table.pbo:.2f} of {found.settings} different settings, {said} the limit of "
             f"{limits.max_overfitting:g}: the share of splits in which the best setting of one "
-            "half was no better than the median in the other"
+            "half was no better than the median in the other; in "
+            f"{found.loss:.0%} of them it lost there"
         )
     elif found is not None:
         lines.append("PBO: not measured, it needs two settings and 32 days or more")
@@ -94,6 +101,7 @@ def as_dict(table: SweepTable, limits: GoLiveSettings) -> dict[str, Any]:
         "sweep": table.id, "symbol": base.symbol,
         "from": utc_text(base.from_ms), "to": utc_text(base.to_ms),
         "graphs": dict(base.graphs), "pbo": table.pbo, "settings": len(table.rows),
+        "best_deflated_sharpe": table.best_deflated_sharpe,
         "different_settings": None if found is None else found.settings,
         "words": words(table, limits), "today": _row(table.today),
         "best": None if best is None else _row(best), "rows": [_row(row) for row in table.rows],

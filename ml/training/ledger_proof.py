@@ -2,7 +2,8 @@
 beside, which bars were seen, and which sweeps its settings were chosen from.
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,9 +105,9 @@ def swept_for(
         return Swept(max(2, len(rows)), why=f"sweep {', '.join(lost)} is not in the ledger")
     if not mine:
         return Swept(len(rows), why="none of them is of these models")
-    if stopped := sorted(str(name) for name in mine - whole.keys()):
+    if stopped := _stopped(rows, mine - whole.keys(), whole.keys()):
         return Swept(len(rows), why=f"sweep {', '.join(stopped)} was stopped: finish it")
-    found = [whole[name].result for name in mine]
+    found = [whole[name].result for name in mine & whole.keys()]
     count = sum(int(each["settings"]) for each in found)
     known = [float(each["pbo"]) for each in found if each["pbo"] is not None]
     if len(known) < len(found):
@@ -119,6 +120,16 @@ def _in_force(result: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     best = result.get("overrides") or {}
     known = {key: value for key, value in best.items() if key in settings}
     return bool(known) and all(settings[key] == value for key, value in known.items())
+
+
+def _stopped(rows: Sequence[Trial], names: Set[Any], whole: Set[Any]) -> list[str]:
+    """Sweeps that did not end, but for those whose settings a sweep that ended tried, too."""
+    tried: dict[Any, set[str]] = {}
+    for row in rows:
+        text = json.dumps(row.what.get("overrides"), sort_keys=True)
+        tried.setdefault(row.what.get("sweep"), set()).add(text)
+    again = {text for name in whole for text in tried[name]}
+    return sorted(str(name) for name in names if not tried[name] <= again)
 
 
 def _surfaces(rows: Sequence[Trial]) -> set[Any]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from rich.console import Console
 
 from backtest.gates import (
@@ -13,6 +14,7 @@ from backtest.gates import (
     GateResult,
     GateSettings,
     GoLiveFigures,
+    GoLiveSettings,
     Verdict,
     WalkForwardFigures,
     cut_folds,
@@ -229,6 +231,20 @@ def test_go_live_gate_names_the_one_thing_that_is_missing_and_its_proof(
 def test_single_plan_that_was_compared_with_nothing_needs_no_pbo() -> None:
     alone = replace(PROVEN, overfitting=None, chosen_among=1)
     assert go_live_gate(alone, SETTINGS.go_live).passed
+
+
+@pytest.mark.parametrize(
+    ("key", "looser", "stricter"),
+    [("min_trades", 299, 600), ("min_profit_factor_p5", 0.99, 1.1),
+     ("min_deflated_sharpe", 0.94, 0.99), ("max_overfitting", 0.21, 0.1), ("shadow_days", 0, 60)],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)  # fmt: skip
+def test_limits_of_the_go_live_gate_can_be_made_stricter_and_not_looser(
+    key: str, looser: float, stricter: float
+) -> None:
+    with pytest.raises(ValidationError, match=key):
+        GoLiveSettings.model_validate({key: looser})
+    assert getattr(GoLiveSettings.model_validate({key: stricter}), key) == stricter
 
 
 def test_verdict_needs_no_shadow_and_no_parity_but_alarm_comes_first() -> None:

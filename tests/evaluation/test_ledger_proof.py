@@ -32,7 +32,8 @@ class Made:
     ) -> None:  # fmt: skip
         what = {"symbol": "BTCUSD", "sweep": name, "graphs": graphs}
         for at in range(settings):
-            span = {"from_ms": CUTOFF, "to_ms": to_ms - (at % spans) * DAY_MS}
+            span = {"from_ms": CUTOFF, "to_ms": to_ms - (at % spans) * DAY_MS,
+                    "overrides": {"risk_percent": at}}  # fmt: skip
             self.ledger.record("sweep", what=what | span, data_sha256="d", result={})
         if finished:
             result = {"settings": settings, "pbo": pbo, "overrides": best}
@@ -110,6 +111,12 @@ def test_sweeps_of_other_models_alone_leave_the_pbo_unknown(made: Made) -> None:
 def test_sweep_that_was_stopped_leaves_the_pbo_unknown_until_it_is_finished(made: Made) -> None:
     made.sweep("half", finished=False)
     assert made.swept() == Swept(3, None, "sweep half was stopped: finish it")
+
+
+def test_sweep_that_was_stopped_and_begun_anew_is_the_new_one(made: Made) -> None:
+    made.sweep("half", settings=2, finished=False)
+    made.sweep("anew", 0.1)
+    assert made.swept() == Swept(3, 0.1)
 
 
 def test_sweep_without_a_pbo_leaves_it_unknown_and_a_surface_needs_none(made: Made) -> None:

@@ -1,5 +1,6 @@
 """A sweep: the same table wherever it runs, nothing tried twice, every trial in the ledger."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,14 @@ import pytest
 
 from backtest.gate_settings import GoLiveSettings, RetrainSettings
 from backtest.memory import Memory
-from backtest.statistics import Overfitting, overfitting
+from backtest.statistics import (
+    Overfitting,
+    TrialSharpes,
+    deflated_sharpe,
+    overfitting,
+    shape_of,
+    sharpe_daily,
+)
 from backtest.sweep import search
 from backtest.sweep.base import SweepBase, identity
 from backtest.sweep.errors import SweepError
@@ -121,6 +129,37 @@ def test_swept_again_nothing_is_run_and_nothing_is_counted(sweep: Sweep, tmp_pat
     assert TrialLedger(tmp_path / "l.sqlite").count() == counted
 
 
+def test_ledger_that_is_another_one_now_is_told_of_the_trials_that_were_stored(
+    sweep: Sweep, tmp_path: Path
+) -> None:
+    first = sweep(expand([SMALL]))
+    counted = TrialLedger(tmp_path / "l.sqlite").count()
+    for file in tmp_path.glob("l.sqlite*"):
+        file.unlink()
+    again = sweep(expand([SMALL]))
+    assert again.made == 0
+    assert told(again) == told(first)
+    ledger = TrialLedger(tmp_path / "l.sqlite")
+    assert ledger.count() == counted
+    whole = next(row.result for row in ledger.rows() if "whole_sweep" in row.what)
+    assert whole["pbo"] == first.pbo
+
+
+def test_words_say_what_the_best_is_worth_among_so_many(unbroken: SweepTable) -> None:
+    rows = {row.key: row.result.daily for row in (unbroken.today, *unbroken.rows)}
+    ratios = [sharpe_daily(each).annual / math.sqrt(365) for each in rows.values()]
+    assert unbroken.best is not None
+    expected = deflated_sharpe(
+        shape_of(unbroken.best.result.daily), TrialSharpes.of(ratios, len(ratios))
+    )
+    assert unbroken.best_deflated_sharpe == pytest.approx(expected)
+    assert f"deflated Sharpe of the best {expected:.2f}, 0.95 is proof" in " ".join(
+        words(unbroken, GoLiveSettings())
+    )
+    nothing = replace(unbroken, rows=tuple(scored(row, None) for row in unbroken.rows))
+    assert nothing.best_deflated_sharpe is None
+
+
 def test_settings_that_come_to_today_s_are_one_trial(base: SweepBase, sweep: Sweep) -> None:
     same = base.settings.decision.risk_percent
     table = sweep([{"risk_percent": same}, {"risk_percent": 2 * same}])
@@ -192,9 +231,9 @@ def test_setting_beats_today_only_by_the_margin_of_the_retrain_gate(
 
 
 def test_words_hold_the_pbo_against_the_limit_of_the_settings(unbroken: SweepTable) -> None:
-    table = replace(unbroken, overfitting=Overfitting(0.3, 0.1, 70, 8))
-    assert "above the limit of 0.2" in " ".join(words(table, GoLiveSettings()))
-    assert "within the limit of 0.4" in " ".join(words(table, GoLiveSettings(max_overfitting=0.4)))
+    table = replace(unbroken, overfitting=Overfitting(0.15, 0.1, 70, 8))
+    assert "within the limit of 0.2" in " ".join(words(table, GoLiveSettings()))
+    assert "above the limit of 0.1" in " ".join(words(table, GoLiveSettings(max_overfitting=0.1)))
     unknown = replace(table, overfitting=Overfitting(float("nan"), float("nan"), 0, 1))
     assert unknown.pbo is None
     assert "PBO: not measured" in " ".join(words(unknown, GoLiveSettings()))
