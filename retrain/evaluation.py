@@ -104,7 +104,7 @@ def _judged(
     from backtest.plain_json import as_json
     from backtest.report.analysis import analyse
     from backtest.report.html import write_report
-    from backtest.statistics import score
+    from backtest.statistics import max_drawdown, score
 
     given = given_for(run, models, from_ms=span[0], to_ms=span[1])
     done = decided_run(given, settings=settings)
@@ -119,8 +119,8 @@ def _judged(
     write_report(run.backtests / f"{who}.html", analysis)
     trades = _trades(analysis)
     write_whole(run.backtests / f"{who}_trades.json", json.dumps(trades).encode())
-    drawdown = float(done.run.curve.drawdown.max(initial=0.0))
-    rated = score(np.array(trades["net"], dtype=np.float64), drawdown, seed=_SEED)
+    net = np.array(trades["net"], dtype=np.float64)
+    rated = score(net, max_drawdown(done.run.curve), seed=_SEED)
     told = {key: analysis.summary[key] for key in _TOLD}
     if who == "candidate":
         told |= _write_evidence(run, done, given, trials[-1])

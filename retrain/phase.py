@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from retrain.errors import PhaseFailed, RunError
 from retrain.options import WeeklyOptions
 from retrain.store import PhaseStore
 from settings.strategy_params import FILE, params_folder
@@ -18,8 +17,6 @@ from settings.strategy_params import FILE, params_folder
 if TYPE_CHECKING:
     from ml.predictors.settings import ModelPaths
     from settings import Settings
-
-__all__ = ["Phase", "PhaseFailed", "PhaseResult", "Run", "RunError"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,6 @@ PHASES = (
     ("push", "release what serves now to the hub", "retrain.publish:push"),
     ("report", "write the report and tell it", "retrain.report:report"),
 )  # fmt: skip
-NAMES = tuple(name for name, _, _ in PHASES)
-# The short form leaves out new bars, searches and the release.
-SHORT_SKIPS = ("refresh", "shap", "tune", "sweep", "push")
 
 
 def phases() -> tuple[Phase, ...]:

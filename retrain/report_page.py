@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from retrain.swapping import GATES
 from retrain.verdict import Verdict
 
-_CHECKS = "calibration_and_parity"
-_GATES = ("walk_forward_gate", "score_gate")
 _SCORE = (
     "The score is 100 ln PF₅ - 100 × largest drawdown; PF₅: the profit factor's 5th percentile."
 )
@@ -42,7 +41,7 @@ def telegram_text(symbol: str, run: str, verdict: Verdict) -> str:
 
 
 def _gates(phases: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    for name in (_CHECKS, *_GATES):
+    for name in GATES:
         figures = phases.get(name, {}).get("figures", {})
         yield from _gate(figures, name.replace("_", " "))
 

@@ -25,7 +25,7 @@ _SHORT = ("weekly.sweep_weeks=0", "weekly.shadow_days=0")
 
 def main(argv: Sequence[str] | None = None, *, root: Path = _ROOT) -> int:
     from retrain.command import add_options, add_ways, status_of
-    from retrain.pipeline import SHORT_SKIPS
+    from retrain.options import SKIPPABLE
 
     parser = argparse.ArgumentParser(
         prog="retrain.py", description=__doc__,
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None, *, root: Path = _ROOT) -> int:
     add_ways(parser)
     given = parser.parse_args(argv)
     given.override = [*_SHORT, *given.override]
-    return status_of(given, SHORT_SKIPS, root)
+    return status_of(given, SKIPPABLE, root)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,14 @@ from backtest.columns import DecidedBars, decided_bars
 from backtest.driver import BacktestRun, Rules, run_backtest
 from backtest.memory import Memory
 from backtest.report.trades import chart_trades, r_multiples
-from backtest.statistics import daily_returns, profit_factor, score, sharpe_daily, wilson
+from backtest.statistics import (
+    daily_returns,
+    max_drawdown,
+    profit_factor,
+    score,
+    sharpe_daily,
+    wilson,
+)
 from backtest.sweep.base import SweepBase, code_sha256
 from backtest.sweep.errors import SweepError
 from backtest.sweep.settings import Overrides, TradedSettings, with_overrides
@@ -112,7 +119,7 @@ def result_of(run: BacktestRun) -> Result:
     """The figures that trials are compared by: one definition each, `backtest.statistics`."""
     curve = run.curve
     net = net_profits(run.trades)
-    drawdown = float(curve.drawdown.max(initial=0.0))
+    drawdown = max_drawdown(curve)
     solvent = bool((curve.close > 0).all())
     left = replace(curve, close=np.maximum(curve.close, _NOTHING * run.initial_balance))
     daily = daily_returns(left, run.initial_balance)

@@ -19,6 +19,7 @@ from backtest.statistics import (
     Score,
     Sharpe,
     daily_returns,
+    max_drawdown,
     profit_factor,
     score,
     sharpe_daily,
@@ -107,7 +108,7 @@ def judge(runs: Sequence[BacktestRun], *, seed: int, days_a_year: int = 365) -> 
     `seed`: of the bootstrap, the same for all that are compared.
     """
     net, curve, initial_balance = _joined(runs)
-    drawdown = float(curve.drawdown.max(initial=0.0))
+    drawdown = max_drawdown(curve)
     early = score(net, drawdown, seed=seed, min_trades=PROVISIONAL_TRADES)
     return Judged(
         score=score(net, drawdown, seed=seed),

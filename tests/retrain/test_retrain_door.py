@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import retrain.command
-from retrain.pipeline import SHORT_SKIPS
+from retrain.options import SKIPPABLE
 from scripts.retrain import main
 from tests.retrain.short_runs import short_project
 
@@ -20,7 +20,7 @@ def test_short_form_searches_nothing_and_serves_at_once(
     said = capsys.readouterr().out
     assert "trained on 2024-12-30 00:00 to 2025-08-14 00:00 UTC, judged until 2025-10-16" in said
     assert "shadow: off" in said
-    for name in SHORT_SKIPS:
+    for name in SKIPPABLE:
         assert f"{name}: skipped" in said
     assert "retrain: train the candidate's models" in said
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ml.predictors.compat import read_manifest
-from retrain.pipeline import NAMES
+from retrain.pipeline import phases
 from retrain.snapshot import digest
 from tests.retrain.weekly_runs import outcome, project_folder, run_folder, status, words
 
@@ -47,7 +47,7 @@ def test_run_killed_in_each_phase_ends_like_one_that_nobody_stopped(
                for each in _phases(whole)}  # fmt: skip
     root = project_folder(tmp_path)
     given = words(root, data=data, overrides=_OPEN_GATES)
-    for name in NAMES:
+    for name in (each.name for each in phases()):
         killed = status(root, given, kill_in=name, after_s=seconds[name] / 2)
         assert killed == -signal.SIGKILL, _said(root)
     assert status(root, given) == 0, _said(root)
