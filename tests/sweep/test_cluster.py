@@ -95,3 +95,27 @@ def test_scheduler_that_is_away_is_one_message(
     monkeypatch.setattr("backtest.sweep.cluster._CONNECT_S", 0.5)
     with pytest.raises(SweepError, match="a Dask scheduler must answer there"):
         swept(base, SHORT, tmp_path / "x", dask="tcp://127.0.0.1:9")
+
+
+def test_address_that_is_none_is_one_message(base: SweepBase, tmp_path: Path) -> None:
+    with pytest.raises(SweepError, match="tcp://HOST:PORT is allowed, localhost came"):
+        swept(base, SHORT, tmp_path / "x", dask="localhost")
+
+
+def test_scheduler_without_workers_is_one_message(
+    base: SweepBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backtest.sweep.cluster._CONNECT_S", 0.5)
+    with (
+        LocalCluster(n_workers=0, dashboard_address=":0", host="127.0.0.1") as idle,
+        pytest.raises(SweepError, match="a worker is needed, none came"),
+    ):
+        swept(base, SHORT, tmp_path / "x", dask=idle.scheduler_address)
+
+
+def test_cluster_that_cannot_import_the_program_is_named_before_it_is_given_work(
+    base: SweepBase, cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backtest.sweep.cluster._PROGRAM", "not_installed_there")
+    with pytest.raises(SweepError, match=r"it is not in scheduler, tcp://.*python -m dask worker"):
+        swept(base, SHORT, tmp_path / "x", dask=cluster.scheduler_address)
