@@ -143,6 +143,14 @@ def test_more_trials_never_raise_the_deflated_ratio() -> None:
     assert found == sorted(found, reverse=True)
 
 
+@pytest.mark.parametrize("looks", [2, 100])
+def test_looks_at_much_the_same_settings_do_not_hide_trials_without_a_ratio(looks: int) -> None:
+    """Trainings have no ratio of their own; two backtests of one system hardly differ."""
+    near = [0.1 + 0.0001 * each for each in range(looks)]
+    hidden, alone = TrialSharpes.of(near, 200 + looks), TrialSharpes(200, 0, math.nan)
+    assert expected_best_sharpe(hidden, 670) == expected_best_sharpe(alone, 670)
+
+
 def _literally(returns: np.ndarray, blocks: int) -> Overfitting:
     """CSCV step by step, as the paper words it: matrices joined, ranked and compared."""
     parts = np.split(returns, blocks)
