@@ -41,6 +41,7 @@ def measured(
     from backtest.report.analysis import plain_summary
     from backtest.report.review import Review
     from backtest.statistics import daily_returns
+    from trading.risk_state import net_profits
 
     run = done.run
     shadow = None if given.shadow is None else _shadow(given.shadow, done)
@@ -50,7 +51,7 @@ def measured(
     from_ms, to_ms = span(done)
     solvent = bool((run.curve.close > 0).all())
     figures = measure(
-        np.array([trade.net_profit for trade in run.trades], dtype=np.float64),
+        net_profits(run.trades),
         daily_returns(run.curve, run.initial_balance) if solvent else np.zeros(0),
         weeks=(to_ms - from_ms) / _WEEK_MS, trials=trials,
     )  # fmt: skip
@@ -154,16 +155,14 @@ def _batch_features(
 ) -> tuple["Int64s", "Float64s"]:
     """(open (n,), features (n, k)) of the bars as they were, without learnt costs."""
     from backtest.decided_run import market_of
-    from ml.features.matrix import feature_matrix
+    from backtest.forecasts import batch_features
 
     _, history = market_of(given, done.settings, done.models)
     # one bar more, so that there is a row where the file ends before the shadow begins
     first = min(int(history.open_ms.searchsorted(from_ms)), len(history) - 1)
-    rows = feature_matrix(
+    rows = batch_features(
         history, groups=tuple(done.settings.ml.features.groups),
-        round_step=done.run.rules.instrument.round_step,
-        calendar=done.outside.calendar.at(int(history.close_ms[-1])).events,
-        onchain=done.outside.onchain, first_row=first,
+        round_step=done.run.rules.instrument.round_step, outside=done.outside, first_row=first,
     )  # fmt: skip
     return history.open_ms[first:], rows
 

@@ -59,7 +59,10 @@ def _check(given: argparse.Namespace) -> bool:
         mine = by_bar(of.journal.decision_lines(symbol), (row for _, row in rows),
                       day_ms, day_ms + _DAY_MS)  # fmt: skip
         if not mine:
-            raise ValueError(f"{of.folder}: decisions of that day are needed, none came")
+            raise ValueError(
+                f"{of.folder}: decisions of that day are needed, none came; give a day on which "
+                "the daemon ran, or another folder"
+            )
         theirs = _decided(given, of, rows[0][0], min(mine), max(mine))
     columns = names(tuple(of.settings.ml.features.groups))
     day = {bar: each for bar, each in theirs.items() if day_ms <= bar < day_ms + _DAY_MS}

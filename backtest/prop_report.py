@@ -79,7 +79,10 @@ def _run(given: argparse.Namespace) -> int:
     rules = _rules(given.profile)
     record = _record(given)
     if not record.trades:
-        raise DaemonError(f"{record.source}: no finished trade of ours is in it: nothing to draw")
+        raise DaemonError(
+            f"{record.source}: a finished trade of ours is needed, none is in it; let it trade, or "
+            "name other trades: --paper, --data or --trades"
+        )
     how = Drawing(given.paths, given.horizon_days, given.seed or _SEED)
     days = {name: record.days(profile.zone) for name, profile in rules.profiles.items()}
     results = [evaluate(name, rules.profiles[name], each, how) for name, each in days.items()]

@@ -46,7 +46,7 @@ def _check(given: argparse.Namespace) -> bool:
     if found.without_rules == found.lines:
         raise ValueError(
             f"{of.folder}: decisions with the settings they were made by are needed, "
-            f"{found.lines} lines without came"
+            f"{found.lines} lines without came; give a span that a newer daemon has decided"
         )
     _show(given, found)
     return found.holds

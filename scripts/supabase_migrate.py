@@ -52,9 +52,11 @@ def read_migrations(folder: Path) -> tuple[Migration, ...]:
     for path in sorted(folder.glob("*.sql")):
         named = _NAME.match(path.name)
         if named is None:
-            raise MigrationError(f"{path.name}: NNNN_words.sql is allowed")
+            raise MigrationError(f"{path.name}: NNNN_words.sql is allowed; rename it")
         if named["number"] in found:
-            raise MigrationError(f"{path.name}: {found[named['number']].name} has that number")
+            raise MigrationError(
+                f"{path.name}: {found[named['number']].name} has that number; take the next one"
+            )
         found[named["number"]] = Migration(path.name, path.read_text(encoding="utf-8"))
     return tuple(found.values())
 
@@ -97,7 +99,9 @@ def _connected(url: str) -> psycopg.Connection:
     try:
         return psycopg.connect(url, autocommit=True, connect_timeout=10)
     except psycopg.Error as error:
-        raise MigrationError(f"the database cannot be reached: {str(error).strip()}") from error
+        raise MigrationError(
+            f"the database cannot be reached: {str(error).strip()}; check its URL and that it runs"
+        ) from error
 
 
 def _applied(db: psycopg.Connection) -> dict[str, str]:

@@ -71,7 +71,10 @@ def _folders(given: argparse.Namespace) -> list[Path]:
     found = sorted(path.parent for path in given.state.glob(f"*/{FILE}"))
     kept = [each for each in found if given.paper or not each.name.startswith("paper-")]
     if not kept:
-        raise DaemonError(f"{given.state}: no state folder with a heartbeat is there")
+        raise DaemonError(
+            f"{given.state}: no state folder with a heartbeat is there; start the daemon once, or "
+            "check --state"
+        )
     return kept
 
 

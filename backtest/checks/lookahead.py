@@ -13,7 +13,7 @@ import numpy as np
 
 from backtest.checks.differences import differences
 from backtest.checks.pipeline import Pipeline
-from market.bars import Bars, Float64s, Int64s
+from market.bars import Bars, Float64s, Int64s, utc_text
 from trading.forecasts import ForecastColumns
 
 # Rows before a cut that are compared: a bar of one day that is used while it forms shows in each.
@@ -148,7 +148,7 @@ def _row_of(full: FullRun, instant_ms: int, last: int) -> int:
     row = int(np.searchsorted(close_ms, instant_ms, side="right")) - 1
     if row < 0 or instant_ms > int(close_ms[-1]):
         raise ValueError(
-            f"--at: an instant between {int(close_ms[0])} and {int(close_ms[-1])} (epoch ms) is "
-            f"allowed, {instant_ms} came"
+            f"--at: an instant from {utc_text(int(close_ms[0]))} to {utc_text(int(close_ms[-1]))} "
+            f"UTC is allowed, {utc_text(instant_ms)} came; give another, or a longer span"
         )
     return row

@@ -114,7 +114,7 @@ def _above_zero(balance: float, start_ms: int) -> float:
         return balance
     raise ValueError(
         f"balance: more than 0 is needed at the start of each day, {balance:.2f} came on the day "
-        f"that begins {utc_text(start_ms)} UTC"
+        f"that begins {utc_text(start_ms)} UTC; is --balance too small, or a payment missing?"
     )
 
 

@@ -137,7 +137,7 @@ def _graphs(candidate: Path, symbol: str) -> dict[str, str]:
     if "signal" not in found:
         raise ChallengerError(
             f"{candidate / MANIFEST}: a signal model of {symbol} is needed, "
-            f"{', '.join(sorted(found)) or 'nothing'} came"
+            f"{', '.join(sorted(found)) or 'nothing'} came; train one: train_ml_model.py --ensemble"
         )
     return found
 

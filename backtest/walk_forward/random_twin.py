@@ -19,7 +19,10 @@ def random_twin(run: BacktestRun, seed: int) -> BacktestRun:
     """The twin of a seed. `ValueError` for a run of less than three days."""
     count = len(run.bars)
     if count < 3 * _DAY_BARS:
-        raise ValueError(f"random twin: 288 decided bars or more are needed, {count} came")
+        raise ValueError(
+            f"random twin: {3 * _DAY_BARS} decided bars or more are needed, {count} came; leave "
+            "--twins out, or let the last block be longer"
+        )
     turn = int(np.random.default_rng(seed).integers(_DAY_BARS, count - _DAY_BARS))
     of = run.bars.forecasts
     turned = columns_of(

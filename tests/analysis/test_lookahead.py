@@ -61,4 +61,6 @@ def test_stated_bar_outside_of_the_run_cannot_be_checked(
     flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert lookahead.main([*flags, "--at", "2025-06-01"]) == 2
-    assert "--at: an instant between" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--at: an instant from 2025-05-" in said
+    assert "UTC is allowed, 2025-06-01 00:00 came" in said

@@ -194,4 +194,7 @@ def test_command_without_any_heartbeat_says_where_it_looked(root: Path) -> None:
         text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert done.stderr == "error: state: no state folder with a heartbeat is there\n"
+    assert done.stderr == (
+        "error: state: no state folder with a heartbeat is there; start the daemon once, or check "
+        "--state\n"
+    )
