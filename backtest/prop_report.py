@@ -141,10 +141,15 @@ def _of_journal(given: argparse.Namespace) -> "AccountRecord":
 
 
 def _of_backtest(given: argparse.Namespace) -> "AccountRecord":
+    from backtest.looks import look
     from backtest.prop.record import record_of_lines
+    from backtest.report.analysis import plain_summary
+    from backtest.report.review import Review
     from backtest.run import decided_run
 
     done = decided_run(given)
+    # the look is in the ledger before anybody sees what it showed
+    look(done, plain_summary(done, Review(done.run)))
     strategy_id = done.settings.daemon.strategy_id
     source = f"a backtest of {done.plan.source}"
     return record_of_lines(source, done.run.lines(), done.run.deals, strategy_id)

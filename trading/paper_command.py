@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from backtest.looks import paper_look
 from broker.client.connect import BridgeClient, connect
 from broker.client.paper_control import PaperControl
 from market.bars import utc_text
@@ -14,6 +15,7 @@ from market.store import BarStore
 from ml.hub.connect import open_hub
 from ml.predictors.model_set import ModelSet
 from ml.predictors.settings import ModelPaths
+from mt5api.paper import FileMarket
 from trading.account_terms import require_kind
 from trading.advice import BesideModels
 from trading.assemble import Trade, assemble, known_instrument
@@ -76,6 +78,8 @@ def run_paper(given: argparse.Namespace) -> int:
     run = _Run(given, settings, trade, plan, models, outside, console, files, redact)
     with StateFolder(given.state / run.name) as folder:
         _begin_anew_if_over(folder, fresh=given.fresh)
+        if isinstance(plan.market, FileMarket) and not folder.journal.exists():
+            paper_look(settings, models, plan)
         stop = stop_on_signals(settings.daemon)
         spec = plan.spec(
             settings.symbol, settings.paper, _speed(given), folder.terminal,

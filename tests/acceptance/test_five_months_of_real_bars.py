@@ -71,7 +71,8 @@ def _paper_flags(market: Path, models: Path, folder: Path, *more: str) -> list[s
         "trading.py", "--paper", "--market", str(market), "--m1", str(minutes(market)),
         "--speed", "max", "--quiet",
         "--models", str(models), "--state", str(folder / "state"),
-        "--summary", str(folder / "paper.json"), *more,
+        "--summary", str(folder / "paper.json"),
+        "--override", f"study.ledger={folder / 'trials.sqlite'}", *more,
     ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from backtest.prop.paths import Game, RiskRow, best_risk, breaking, passing, pla
 from backtest.prop.record import record_of_lines
 from backtest.prop.words import best_words
 from backtest.prop_report import main
+from ml.training.trials import TrialLedger
 from tests.builders import write_market
 from tests.prop.paths import days_of, profile_of
 from tests.tiny_models import write_models
@@ -235,9 +236,12 @@ def test_backtest_is_run_and_reported(
         capsys, "--data", str(path), "--models", str(models), "--from", begins, "--to", ends,
         "--override", "prediction.quantile.lookback_days=2",
         "--override", "prediction.quantile.top_share=0.3",
+        "--override", f"study.ledger={tmp_path / 'trials.sqlite'}",
         "--profile", "ftmo_2step", *FEW,
     )  # fmt: skip
     assert status == 1
+    (look,) = TrialLedger(tmp_path / "trials.sqlite").rows("look")
+    assert look.result["trades"] >= said["trades"]
     assert said["source"] == "a backtest of market.parquet"
     assert said["trades"] >= 10
 

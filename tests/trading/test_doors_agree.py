@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from market.bars import Bars
+from ml.training.trials import TrialLedger
 from tests.tiny_models import write_models
 from tests.trading.paper_runs import write_calendar, write_minutes
 
@@ -62,6 +63,7 @@ def test_paper_and_backtest_commands_decide_the_same(
         "trading.py", "--paper", "--market", *flags["market"], *flags["span"], *flags["rest"],
         "--speed", "max", "--quiet", "--state", str(tmp_path / "state"),
         "--summary", str(paper_file),
+        "--override", f"study.ledger={tmp_path / 'trials.sqlite'}",
     )  # fmt: skip
     backtest_said = run(
         "backtest_config.py", "--no-chart", "--data", *flags["market"], *flags["span"],
@@ -70,6 +72,11 @@ def test_paper_and_backtest_commands_decide_the_same(
     )  # fmt: skip
     paper, backtest = (json.loads(each.read_text()) for each in (paper_file, backtest_file))
     assert paper["decisions"] == BARS
+    looks = list(TrialLedger(tmp_path / "trials.sqlite").rows("look"))
+    assert [each.result.get("door") for each in looks] == ["paper", None]
+    for name in ("graphs", "settings_sha256", "from_ms", "to_ms"):
+        assert looks[0].what[name] == looks[1].what[name], name
+    assert looks[0].data_sha256 == looks[1].data_sha256
     for name in ("decisions_sha256", "deals_sha256", "denials", "final_equity", "warnings"):
         assert paper[name] == backtest[name], name
     for said in (paper_said, backtest_said):

@@ -137,7 +137,9 @@ def test_second_daemon_on_the_same_run_is_refused(
     entered: list[Path] = []
     monkeypatch.setattr(StateFolder, "clear", lambda folder: entered.append(folder.path))
     monkeypatch.setattr("trading.paper_command.BridgeProcess", _no_bridge)
-    arguments = ("--paper", "--market", str(bars_file), "--models", str(small_model))
+    ledger = f"study.ledger={tmp_path / 'trials.sqlite'}"
+    arguments = ("--paper", "--market", str(bars_file), "--models", str(small_model),
+                 "--override", ledger)  # fmt: skip
     status, _ = door(*arguments)
     assert status == 2
     with StateFolder(entered[0]):
@@ -183,6 +185,7 @@ def test_paper_run_of_a_few_bars_writes_its_summary(
             "--models", str(small_model), "--bars", "12", "--speed", "max", "--quiet",
             "--state", str(tmp_path / "state"), "--summary", str(tmp_path / "out.json"),
             "--override", "prediction.gate=fixed", "--override", f"bridge.dialect={dialect}",
+            "--override", f"study.ledger={tmp_path / 'trials.sqlite'}",
         ]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
