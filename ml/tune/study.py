@@ -113,7 +113,8 @@ def run_study(
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # How a trial ended is in the ledger; Optuna would print the traceback of one that was stopped.
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     with opened(plan.storage) as storage:
         study = optuna.create_study(
             storage=storage, study_name=study_name(search), direction="maximize",

@@ -164,9 +164,16 @@ def test_study_whose_trials_all_fail_says_why(once: Bench) -> None:
         once.run(3, Hill(fails_above=0.0))
 
 
-def test_stopped_trial_is_recorded_does_not_count_and_is_made_again(bench: Bench) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        bench.run(3, Hill(stop_at=0))
+def test_stopped_trial_is_recorded_does_not_count_and_is_made_again(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    optuna.logging.enable_propagation()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            bench.run(3, Hill(stop_at=0))
+    finally:
+        optuna.logging.disable_propagation()
+    assert caplog.records == []  # no traceback for a person who pressed Ctrl-C
     assert bench.states == ["stopped"]
     made = bench.run(3)
     assert made.trials == 3
