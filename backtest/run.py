@@ -65,9 +65,10 @@ def _run(given: argparse.Namespace) -> int:
 
     require_writable(given.summary)
     console = Console()
-    done = decided_run(given, say=lambda line: console.print(line, highlight=False))
-    # the look is in the ledger before anybody sees what it showed
-    analysis = analyse(done, lambda summary: look(done, summary))
+    with console.status("reading, deciding and measuring the bars …"):
+        done = decided_run(given, say=lambda line: console.print(line, highlight=False))
+        # the look is in the ledger before anybody sees what it showed
+        analysis = analyse(done, lambda summary: look(done, summary))
     table(console, analysis)
     if given.summary is not None:
         write_summary(given.summary, analysis.summary)

@@ -40,8 +40,6 @@ def implausible(
     if win_rate is not None and win_rate > MOST_WIN_RATE:
         found.append(f"win rate {win_rate:.1%} is above 75 %: {_WRONG}; {_TOO_GOOD}")
     if whole_window and trades < LEAST_TRADES:
-        found.append(
-            f"{trades} trades are fewer than 30: these figures prove nothing, and {_WRONG}; "
-            f"{_TOO_FEW}"
-        )
+        said = "1 trade is" if trades == 1 else f"{trades} trades are"
+        found.append(f"{said} fewer than 30: these figures prove nothing, and {_WRONG}; {_TOO_FEW}")
     return found

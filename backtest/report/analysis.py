@@ -21,7 +21,7 @@ from backtest.report.trades import ChartTrade, chart_trades, r_multiples
 from backtest.statistics import TrialSharpes
 from market.bars import utc_text
 from mt5api.paper import GeneratedMarket
-from trading.model import seen_until, strangers
+from trading.model import model_lines, seen_until, strangers
 from trading.results import summarise
 
 
@@ -30,6 +30,8 @@ class Analysis:
     """A run with its figures. `summary` is ready for JSON and holds them all."""
 
     title: str
+    currency: str
+    models: tuple[str, ...]
     run: BacktestRun
     summary: dict[str, Any]
     months: tuple[Month, ...]
@@ -57,7 +59,8 @@ def analyse(
     denials = denial_ledger(review.denied, review.denied_alone, followed)
     r = r_multiples(trades, run.terms)
     found = Analysis(
-        _title(done), run, plain, months(run.trades, run.curve, run.initial_balance), trades,
+        _title(done), settings.paper.currency, _models(done), run, plain,
+        months(run.trades, run.curve, run.initial_balance), trades,
         excursions(trades, run.bars.history, of.point),
         breakdown(trades, r, run.bars, of, settings.decision), denials, run_costs(run),
         coverage(settings_keys(settings.model_dump(mode="json")), facts),
@@ -90,6 +93,7 @@ def plain_summary(done: DecidedRun, review: Review) -> dict[str, Any]:
 
 def _extended(found: Analysis, proven: dict[str, Any]) -> dict[str, Any]:
     return {
+        "run": {"title": found.title, "currency": found.currency, "models": found.models},
         "proof": as_json(proven),
         "costs": as_json(found.costs.as_dict()),
         "groups": as_json({name: list(rows) for name, rows in found.groups.items()}),
@@ -97,7 +101,10 @@ def _extended(found: Analysis, proven: dict[str, Any]) -> dict[str, Any]:
             as_json(row) | {"verdict": row.verdict} for row in found.denials
         ],
         "settings": as_json(
-            {use.key: {"state": use.state, "why": use.why} for use in found.settings}
+            {
+                use.key: {"value": use.value, "state": use.state, "why": use.why}
+                for use in found.settings
+            }
         ),
     }  # fmt: skip
 
@@ -125,6 +132,10 @@ def _facts(done: DecidedRun, review: Review) -> Facts:
 
 def _slipped(run: BacktestRun) -> int:
     return sum(answer.price not in (0.0, answer.ask, answer.bid) for _, answer, _ in run.answers)
+
+
+def _models(done: DecidedRun) -> tuple[str, ...]:
+    return model_lines(done.models, done.settings.decision, has_m1=done.plan.m1 is not None)
 
 
 def _title(done: DecidedRun) -> str:

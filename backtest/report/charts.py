@@ -1,6 +1,6 @@
 """The charts of the page: equity, drawdown and trades on the candles; excursions; groups."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,22 @@ from trading.decision.records import Side
 from trading.equity import EquityCurve
 
 _MOST_CANDLES = 20_000
-_UP, _DOWN, _LINE = "#2a9d8f", "#d1495b", "#3d5a80"
+_UP, _DOWN, _LINE = "#2a9d8f", "#d1495b", "#5b82b5"
+_CLEAR, _GRID = "rgba(0,0,0,0)", "rgba(128,128,128,.25)"
+_NARROW = {"l": 60, "r": 20, "t": 60, "b": 60}
+_ABOVE = {"orientation": "h", "yanchor": "bottom", "y": 1.03, "x": 0}
 
 
-def run_chart(bars: Bars, curve: EquityCurve, trades: Sequence[ChartTrade]) -> go.Figure:
+def run_chart(
+    bars: Bars, curve: EquityCurve, trades: Sequence[ChartTrade], *, currency: str
+) -> go.Figure:
     """Equity, drawdown and candles with every trade, on one axis of time that zooms."""
     figure = make_subplots(
         rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.03, row_heights=[0.25, 0.15, 0.6],
-        subplot_titles=("Equity at each close", "Drawdown, worst inside the bar (%)", "Trades"),
+        subplot_titles=(
+            f"Equity at each close ({currency})", "Drawdown, worst inside the bar (%)",
+            f"Trades ({bars.symbol}, UTC)",
+        ),
     )  # fmt: skip
     times = _times(curve.time_ms)
     figure.add_trace(_line(times, curve.close, "equity", _LINE), row=1, col=1)
@@ -33,10 +41,11 @@ def run_chart(bars: Bars, curve: EquityCurve, trades: Sequence[ChartTrade]) -> g
     figure.add_trace(_candles(bars), row=3, col=1)
     for trace in _trade_traces(trades):
         figure.add_trace(trace, row=3, col=1)
-    figure.update_layout(
-        height=1100, template="plotly_white", xaxis3_rangeslider_visible=False, hovermode="x"
-    )
-    return figure
+    figure.update_annotations(font_size=14)
+    return _dressed(
+        figure, height=1150, xaxis3_rangeslider_visible=False, hovermode="x", legend=_ABOVE,
+        margin={**_NARROW, "t": 160},
+    )  # fmt: skip
 
 
 def excursion_chart(trades: Sequence[ChartTrade], found: Excursions) -> go.Figure:
@@ -52,33 +61,39 @@ def excursion_chart(trades: Sequence[ChartTrade], found: Excursions) -> go.Figur
                 marker={"color": colour, "size": 6, "opacity": 0.6}, text=texts,
             )
         )  # fmt: skip
-    figure.update_layout(
-        height=460, template="plotly_white", xaxis_title="worst against it (MAE, R)",
+    return _dressed(
+        figure, height=460, xaxis_title="worst against it (MAE, R)", legend=_ABOVE,
         yaxis_title="best in its favour (MFE, R)", title="Excursions before the exit",
+        margin={**_NARROW, "t": 110},
     )  # fmt: skip
-    return figure
 
 
-def group_charts(groups: Mapping[str, Sequence[Group]]) -> go.Figure:
-    """Mean R of each group with its limits, one panel for each grouping."""
-    rows = (len(groups) + 2) // 3
-    figure = make_subplots(rows=max(rows, 1), cols=3, subplot_titles=tuple(groups))
-    for place, each in enumerate(groups.values()):
-        means = np.array([group.mean_r for group in each])
-        error = {
-            "type": "data", "symmetric": False, "thickness": 1,
-            "array": np.array([group.mean_r_high for group in each]) - means,
-            "arrayminus": means - np.array([group.mean_r_low for group in each]),
-        }  # fmt: skip
-        colours = [_UP if mean > 0 else _DOWN for mean in means]
-        bars = go.Bar(
-            x=[group.name for group in each], y=means, error_y=error, marker_color=colours,
-            text=[f"{group.trades:,} trades" for group in each], textposition="none",
-        )  # fmt: skip
-        figure.add_trace(bars, row=place // 3 + 1, col=place % 3 + 1)
+def group_chart(name: str, groups: Sequence[Group]) -> go.Figure:
+    """Mean R of each group with its limits."""
+    means = np.array([group.mean_r for group in groups])
+    error = {
+        "type": "data", "symmetric": False, "thickness": 1, "color": "#888",
+        "array": np.array([group.mean_r_high for group in groups]) - means,
+        "arrayminus": means - np.array([group.mean_r_low for group in groups]),
+    }  # fmt: skip
+    bars = go.Bar(
+        x=[group.name for group in groups], y=means, error_y=error,
+        marker_color=[_UP if mean > 0 else _DOWN for mean in means],
+        text=[f"{group.trades:,} trades" for group in groups], textposition="none",
+    )  # fmt: skip
+    figure = go.Figure(bars)
     figure.update_xaxes(type="category")
-    figure.update_layout(height=300 * max(rows, 1), template="plotly_white", showlegend=False)
-    return figure
+    return _dressed(figure, height=300, title=name, yaxis_title="mean R", margin=_NARROW)
+
+
+def _dressed(figure: go.Figure, **layout: Any) -> go.Figure:
+    """Without a background, so that it is read on a light page and on a dark one."""
+    return figure.update_layout(
+        template="plotly_white", paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR,
+        modebar={"bgcolor": _CLEAR, "color": "#888"}, **layout
+    ).update_xaxes(gridcolor=_GRID, zerolinecolor=_GRID).update_yaxes(
+        gridcolor=_GRID, zerolinecolor=_GRID
+    )  # fmt: skip
 
 
 def _candles(bars: Bars) -> go.Candlestick:

@@ -32,10 +32,12 @@ def table(console: Console, of: "Analysis") -> None:
     summary = of.summary
     console.print(_table(of.title, ("", ""), figures(summary)))
     console.print(_table("What it proves", PROOF_HEAD, proof_rows(summary["proof"])))
-    console.print(_table("Costs, deposit currency", ("", ""), cost_rows(of.costs)))
+    console.print(_table(f"Costs, {of.currency}", ("", ""), cost_rows(of.costs)))
     console.print(_table("Months (UTC)", MONTH_HEAD, map(month_row, of.months)))
     ledger = [[row[place] for place in _SHOWN] for row in (LEDGER_HEAD, *ledger_rows(of.denials))]
-    console.print(_table("Denied: what each rule saved or cost", ledger[0], ledger[1:]))
+    console.print(
+        _table(f"Denied: what each rule saved or cost, {of.currency}", ledger[0], ledger[1:])
+    )
     console.print(WARNING, style="dim", highlight=False)
     console.print(f"settings: {settings_counts(of.settings)}", highlight=False)
     for line in (*summary.get("warnings", ()), *summary["alarms"]):

@@ -4,6 +4,7 @@ In hindsight, and by stop and target alone: nobody managed these trades, they ov
 and a rule that looks dear here was chosen to be looked at because it does.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ WARNING = (
 )
 _REPLICATES = 1000
 _LEAST = 30
+_LEAST_FOR_LIMITS = 10
 _NO_FLAT_SWAP = (SwapMode.DISABLED, SwapMode.REOPEN_CURRENT, SwapMode.REOPEN_BID)
 
 
@@ -46,7 +48,8 @@ class ShadowTrades:
 class DenialRow:
     """One rule. `bars`: where it spoke; `alone`: with a side, and nothing else against an entry;
     `followed`: of those, sized and ended. `saved`: minus their net profit, deposit currency;
-    `mean_r` with 95 % limits of a block bootstrap; `won`: Wilson's interval."""
+    `mean_r` with 95 % limits of a block bootstrap, NaN below ten followed ones; `won`: Wilson's
+    interval."""
 
     rule: str
     bars: int
@@ -83,12 +86,11 @@ def denial_ledger(
         # neighbours end in the same bars: blocks are as long as an entry lasts
         block = max(mean_block(len(r)), shadow.bars_held if shadow else 1.0)
         mean = bootstrap(r, _mean, replicates=_REPLICATES, block=block)
+        low, high = (mean.low, mean.high) if len(r) >= _LEAST_FOR_LIMITS else (math.nan, math.nan)
         won = wilson(int((net > 0).sum()), len(net))
         saved = -float(net.sum()) if len(net) else 0.0
         rows.append(
-            DenialRow(
-                rule, bars, alone.get(rule, 0), len(r), won, saved, mean.value, mean.low, mean.high
-            )
+            DenialRow(rule, bars, alone.get(rule, 0), len(r), won, saved, mean.value, low, high)
         )
     return tuple(rows)
 

@@ -55,7 +55,7 @@ def figures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("profit factor", text("profit_factor", "{:.2f}")),
         ("net profit", text("net_profit", "{:,.2f}")),
         ("final equity", text("final_equity", "{:,.2f}")),
-        ("max drawdown", text("max_drawdown_pct", "{:.2f} %")),
+        ("max drawdown", text("max_drawdown_pct", "{:.2f}%")),
         ("Sharpe (daily, annual)", text("sharpe", "{:.2f}")),
         ("orders, deals", f"{summary['orders']:,}, {summary['deals']:,}"),
         ("decisions sha256", summary["decisions_sha256"][:16]),
@@ -96,7 +96,7 @@ def cost_rows(costs: RunCosts) -> list[tuple[str, str]]:
 
 def month_row(month: Month) -> tuple[str, ...]:
     won = f"{month.won / month.trades:.0%}" if month.trades else "-"
-    gain = "-" if math.isnan(month.return_pct) else f"{month.return_pct:+.2f} %"
+    gain = "-" if math.isnan(month.return_pct) else f"{month.return_pct:+.2f}%"
     return month.name, str(month.trades), won, f"{month.net_profit:,.2f}", gain
 
 
@@ -115,7 +115,7 @@ def ledger_rows(rows: Sequence[DenialRow]) -> Rows:
     return [
         (
             row.rule, f"{row.bars:,}", f"{row.alone:,}", f"{row.followed:,}", _share(row.won),
-            f"{row.saved:,.2f}" if row.followed else "-", _r(row.mean_r),
+            f"{row.saved:,.0f}" if row.followed else "-", _r(row.mean_r),
             _r_limits(row.mean_r_low, row.mean_r_high), row.verdict,
         )
         for row in rows
@@ -149,19 +149,19 @@ def _shown(value: Any, form: str) -> str:
 
 
 def _share(won: Interval) -> str:
-    return _shown(won.share, "{:.0%}")
+    return "-" if math.isnan(won.share) else f"{won.share:.0%}"
 
 
 def _limits(won: Interval) -> str:
-    return f"{_shown(won.low, '{:.0%}')} to {_shown(won.high, '{:.0%}')}"
+    return "-" if math.isnan(won.low) else f"{won.low:.0%} to {won.high:.0%}"
 
 
 def _r(value: float) -> str:
-    return _shown(value, "{:+.3f}")
+    return "-" if math.isnan(value) else f"{value:+.2f}"
 
 
 def _r_limits(low: float, high: float) -> str:
-    return f"{_r(low)} to {_r(high)}"
+    return "-" if math.isnan(low) else f"{low:+.2f} to {high:+.2f}"
 
 
 def _value(value: Any) -> str:

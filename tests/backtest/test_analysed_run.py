@@ -74,6 +74,7 @@ def test_denials_ledger_counts_the_bars_of_the_summary(plain: dict[str, Any]) ->
     assert {row["rule"]: row["bars"] for row in plain["denial_ledger"]} == plain["denials"]
     for row in plain["denial_ledger"]:
         assert row["followed"] <= row["alone"] <= row["bars"]
+        assert (row["mean_r_low"] is None) == (row["followed"] < 10)
 
 
 def test_every_key_is_reported_and_switches_are_told_apart(plain: dict[str, Any]) -> None:
@@ -83,6 +84,16 @@ def test_every_key_is_reported_and_switches_are_told_apart(plain: dict[str, Any]
     assert states["prediction.confidence_threshold"] == "unused"
     assert states["session_filter.enabled"] == "unused"
     assert states["telegram.enabled"] == "unsupported"
+
+
+def test_summary_and_page_say_what_was_run(folder: Path, plain: dict[str, Any]) -> None:
+    page = (folder / "plain.html").read_text(encoding="utf-8")
+    said = plain["run"]
+    assert said["currency"] == "USD"
+    assert len(said["models"]) == 4
+    for text in (said["title"], "deposit currency USD", *said["models"]):
+        assert text in page
+    assert plain["settings"]["prediction.quantile.top_share"]["value"] == 0.3
 
 
 def test_costs_add_up_and_are_a_share_of_what_was_earned(plain: dict[str, Any]) -> None:
@@ -99,6 +110,8 @@ def test_page_has_all_parts_and_loads_nothing(folder: Path, plain: dict[str, Any
     for part in ("candlestick", "MAE, R", "weekday", "close type", "regime (ADX)", "In hindsight",
                  "trials in the ledger", "unsupported", "Drawdown"):  # fmt: skip
         assert part in page
+    assert "width=device-width" in page
+    assert "prefers-color-scheme:dark" in page
     assert "<script src=" not in page
     assert not list(folder.glob("*.part"))
 

@@ -17,8 +17,9 @@ PLAUSIBLE = {"sharpe": 1.2, "profit_factor": 1.25, "win_rate": 0.56, "trades": 3
         ({"profit_factor": math.inf}, "profit factor without a loss is above 4"),
         ({"win_rate": 0.751}, "win rate 75.1% is above 75 %"),
         ({"trades": 29}, "29 trades are fewer than 30"),
+        ({"trades": 1}, "1 trade is fewer than 30"),
     ],
-    ids=["sharpe", "profit-factor", "no-loss", "win-rate", "trades"],
+    ids=["sharpe", "profit-factor", "no-loss", "win-rate", "trades", "one-trade"],
 )
 def test_each_limit_says_that_something_is_wrong_and_names_the_usual_causes(
     figures: dict[str, float], said: str
