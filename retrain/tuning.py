@@ -55,7 +55,7 @@ def _tuned(
     """The inputs with what is better for that model; their options do not ask to tune again."""
     asked = replace(inputs, options=replace(inputs.options, trials=trials))
     found = tuned(
-        asked, kind, lambda step, done, total: run.say(f"{kind}: {step}"),
+        asked, kind, lambda step, done, total: run.say(f"{kind}: {step} of {total}"),
         lambda line: words.append(f"{kind}: {line}"),
         alone=True,  # the pipeline's lock is held
     )  # fmt: skip
