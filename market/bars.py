@@ -1,7 +1,7 @@
 """Bars as columns, oldest first, bid prices, all instants epoch milliseconds in UTC.
 
-A bar is labelled by its open time and is known only at its close: `available_ms` is the first
-instant at which a decision may use it.
+A bar is labelled by its open time and is known only at its close, `close_ms`: the first instant at
+which a decision may use it.
 """
 
 import hashlib
@@ -50,11 +50,6 @@ class Bars:
     def close_ms(self) -> Int64s:
         """When each bar closed: its open plus the timeframe."""
         return self.open_ms + self.timeframe.ms
-
-    @property
-    def available_ms(self) -> Int64s:
-        """When each bar could first be used. A closed bar is available at its close."""
-        return self.close_ms
 
     def rows(self, first: int, last: int) -> "Bars":
         """Rows first … last − 1, without copying."""

@@ -75,17 +75,7 @@ def floor_volume(volume_lots: float, step_lots: float) -> float:
     return steps * numerator / denominator
 
 
-def is_on_step(volume_lots: float, step_lots: float) -> bool:
-    """Whether a volume is a whole number of steps."""
-    return Decimal(repr(volume_lots)) % exact(step_lots) == 0
-
-
 def to_minor(amount: float | Decimal, digits: int) -> int:
     """Money in integer minor units, half to even."""
     value = amount if isinstance(amount, Decimal) else Decimal(repr(amount))
     return int(value.scaleb(digits).to_integral_value(ROUND_HALF_EVEN))
-
-
-def from_minor(minor: int, digits: int) -> float:
-    """The float64 nearest to `minor` / 10^digits."""
-    return float(Decimal(minor).scaleb(-digits))

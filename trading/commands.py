@@ -6,10 +6,9 @@ Threads put; the loop alone takes, writes down and acts. Nothing here touches jo
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar, get_args
+from typing import Literal, TypeVar
 
 CommandKind = Literal["pause", "resume", "close", "closeall", "reload", "swap_model"]
-COMMAND_KINDS: tuple[CommandKind, ...] = get_args(CommandKind)
 _Item = TypeVar("_Item")
 
 

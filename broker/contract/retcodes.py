@@ -29,8 +29,8 @@ class Retcode:
     """One row of the table.
 
     `retries`: FRESH, how often an entry may be asked again. `wait_ms`: WAIT, the least pause;
-    0 where waiting makes no sense for an entry. `on_close`: the class for a close, where it
-    differs. `halts`: HALT, what stops: account or symbol.
+    0 where waiting makes no sense for an entry. `halts`: HALT, what stops: account or symbol.
+    For entries: a close is asked again until it is done (`trading.execution.ladder`).
     """
 
     code: int
@@ -39,12 +39,7 @@ class Retcode:
     action: str
     retries: int = 0
     wait_ms: int = 0
-    on_close: RetcodeClass | None = None
     halts: str = ""
-
-    @property
-    def for_close(self) -> RetcodeClass:
-        return self.on_close or self.class_
 
 
 CHECK_PASSED = 0
@@ -68,10 +63,8 @@ _REREAD = RetcodeClass.REREAD
 _TABLE = (
     Retcode(0, "CHECK_PASSED", _OK, "order_check only: the request would pass"),
     Retcode(10004, "REQUOTE", _FRESH, "re-price within the deviation budget", retries=2),
-    Retcode(
-        10006, "REJECT", _FINAL, "drop the signal; a close may be retried once", on_close=_FRESH
-    ),
-    Retcode(10007, "CANCEL", _FINAL, "cancelled by a dealer: drop the signal", on_close=_FRESH),
+    Retcode(10006, "REJECT", _FINAL, "drop the signal"),
+    Retcode(10007, "CANCEL", _FINAL, "cancelled by a dealer: drop the signal"),
     Retcode(10008, "PLACED", _OK, "pending order: done; market order: wait for its deal"),
     Retcode(10009, "DONE", _OK, "verify position, SL and TP"),
     Retcode(10010, "DONE_PARTIAL", _OK, "adopt the filled volume; go on with the rest of a close"),
@@ -116,13 +109,7 @@ _TABLE = (
     Retcode(10033, "LIMIT_ORDERS", _FINAL, "too many pending orders"),
     Retcode(10034, "LIMIT_VOLUME", _FINAL, "too much volume in this symbol"),
     Retcode(10035, "INVALID_ORDER", _FINAL, "no such order type here"),
-    Retcode(
-        10036,
-        "POSITION_CLOSED",
-        _REREAD,
-        "the position is gone: find its closing deal",
-        on_close=_OK,
-    ),
+    Retcode(10036, "POSITION_CLOSED", _REREAD, "the position is gone: find its closing deal"),
     Retcode(10038, "INVALID_CLOSE_VOLUME", _REREAD, "read the position's volume again"),
     Retcode(10039, "CLOSE_ORDER_EXIST", _WAIT, "a close is already working", wait_ms=3000),
     Retcode(10040, "LIMIT_POSITIONS", _FINAL, "too many open positions"),

@@ -227,10 +227,6 @@ class SimulatedTerminal:
             quote.time_ms, units.price(quote.bid), units.price(quote.ask), 0.0, 0, _TICK_FLAGS
         )
 
-    def is_session_open(self, symbol: str) -> bool:
-        """Whether the symbol's trading hours hold the present instant."""
-        return self.instruments[symbol].sessions.is_open(self._now_ms)
-
     def closed_bars(self, symbol: str) -> Bars:
         """Every bar that closed at or before now, verbatim."""
         return self._bars[symbol].rows(0, self.feeds[symbol].closed(self._now_ms))
@@ -270,10 +266,6 @@ class SimulatedTerminal:
         """Deals with from_ms ≤ time < to_ms, oldest first; without `to_ms` all up to now."""
         last_ms = self._now_ms + 1 if to_ms is None else to_ms
         return tuple(map(self.deal, self.ledger.deals_between(from_ms, last_ms)))
-
-    def finished_orders(self, *, from_ms: int, to_ms: int) -> tuple[Order, ...]:
-        """Orders done in from_ms ≤ time < to_ms."""
-        return tuple(map(self._order, self.ledger.orders_between(from_ms, to_ms)))
 
     def deal(self, row: DealRow) -> Deal:
         """A ledger row in the contract's words."""

@@ -72,10 +72,6 @@ class Release(_Frozen):
     def text(self) -> str:
         return self.model_dump_json(indent=2) + "\n"
 
-    @property
-    def manifest_sha256(self) -> str:
-        return next(each.sha256 for each in self.files if each.file == MANIFEST)
-
 
 def may_be_released(name: str) -> bool:
     """Whether a trading host may take a file of this name: no folder, no pickle, no script."""
