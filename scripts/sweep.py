@@ -66,6 +66,7 @@ def _sweep(given: argparse.Namespace) -> int:
     from backtest.decided_run import settings_of
     from backtest.sweep.command import read_base, sweep_with_progress
     from backtest.sweep.errors import SweepError
+    from backtest.sweep.heat import keys_of_map
     from backtest.sweep.settings import TradedSettings, require_allowed
     from backtest.sweep.table import show, write_files
 
@@ -73,6 +74,8 @@ def _sweep(given: argparse.Namespace) -> int:
         raise SweepError("--apply without --override and --max-lot is allowed: they would be lost")
     settings, points = settings_of(given), _points(given)
     require_allowed(TradedSettings(settings.decision, settings.paper), points)
+    if given.heat is not None:
+        keys_of_map(points, _heat_keys(given.heat))  # refuses before anything is run
     base = read_base(given, settings, points)
     table = sweep_with_progress(given, settings, base, points)
     console, limits = Console(highlight=False), settings.gate.go_live
@@ -104,11 +107,15 @@ def _heat_maps(table: "SweepTable", keys: str | None, stem: Path) -> list[Path]:
 
     if not axes([row.overrides for row in table.rows]):
         return []
-    heat = heat_map(table, keys=tuple(keys.split(",")) if keys else ())
+    heat = heat_map(table, keys=_heat_keys(keys))
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "html")]
     write_png(heat, paths[0])
     write_html(heat, paths[1])
     return paths
+
+
+def _heat_keys(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split(",")) if text else ()
 
 
 def _apply(table: "SweepTable", settings: "Settings", console: "Console") -> int:

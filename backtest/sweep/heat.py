@@ -1,6 +1,7 @@
 """The heat map of a sweep: what two of its keys come to, over all the others."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -9,6 +10,7 @@ from typing import Any
 from backtest.sweep.errors import SweepError
 from backtest.sweep.grid import axes
 from backtest.sweep.search import SweepRow, SweepTable
+from backtest.sweep.settings import Overrides
 from market.whole_file import whole_file
 
 
@@ -34,7 +36,21 @@ def heat_map(table: SweepTable, *, keys: tuple[str, ...] = ()) -> HeatMap:
     The figure is the score, and PF₅ where no row is comparable. The median, because the best of
     many settings in a cell looks better than the cell is.
     """
-    found = axes([row.overrides for row in table.rows])
+    tried = [row.overrides for row in table.rows]
+    found, chosen = axes(tried), keys_of_map(tried, keys)
+    x_key, y_key = chosen[0], chosen[1] if len(chosen) == 2 else ""
+    figure = "score" if table.best is not None else "profit_factor_p5"
+    x, y = _in_order(found[x_key]), _in_order(found[y_key]) if y_key else [None]
+    cells = [[_cell(table, figure, {x_key: at, y_key: up}) for at in x] for up in y]
+    return HeatMap(
+        figure, x_key, y_key, tuple(map(json.dumps, x)),
+        tuple(map(json.dumps, y)) if y_key else ("",), tuple(map(tuple, cells)),
+    )  # fmt: skip
+
+
+def keys_of_map(tried: Sequence[Overrides], keys: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """`keys`, or the two that take the most values. Raises `SweepError` where no map has them."""
+    found = axes(tried)
     chosen = keys or tuple(sorted(found, key=lambda key: -len(found[key]))[:2])
     for key in chosen:
         if key not in found:
@@ -44,14 +60,7 @@ def heat_map(table: SweepTable, *, keys: tuple[str, ...] = ()) -> HeatMap:
             )
     if not 1 <= len(chosen) <= 2:
         raise SweepError("heat map: one or two keys with two values or more are needed")
-    x_key, y_key = chosen[0], chosen[1] if len(chosen) == 2 else ""
-    figure = "score" if table.best is not None else "profit_factor_p5"
-    x, y = found[x_key], found[y_key] if y_key else [None]
-    cells = [[_cell(table, figure, {x_key: at, y_key: up}) for at in x] for up in y]
-    return HeatMap(
-        figure, x_key, y_key, tuple(map(json.dumps, x)),
-        tuple(map(json.dumps, y)) if y_key else ("",), tuple(map(tuple, cells)),
-    )  # fmt: skip
+    return chosen
 
 
 def write_png(heat: HeatMap, path: Path) -> None:
@@ -92,6 +101,12 @@ def write_html(heat: HeatMap, path: Path) -> None:
     figure.update_yaxes(type="category")
     with whole_file(path) as part:
         figure.write_html(part, include_plotlyjs=True)
+
+
+def _in_order(values: list[Any]) -> list[Any]:
+    """Numbers ascending; others as they were tried."""
+    numbers = all(isinstance(each, int | float) for each in values)
+    return sorted(values) if numbers else values
 
 
 def _cell(table: SweepTable, figure: str, at: dict[str, Any]) -> float | None:

@@ -74,7 +74,7 @@ def _problems_of_keys(base: TradedSettings, overrides: Overrides) -> list[str]:
 def _unknown(key: str, known: tuple[str, ...], value: Any) -> str:
     by_end = [each for each in known if each.rpartition(".")[2] == key.rpartition(".")[2]]
     near = list(dict.fromkeys([*by_end, *get_close_matches(key, known, n=3)]))[:3]
-    hint = f"did you mean {' or '.join(near)}?" if near else "docs/search.md lists the keys"
+    hint = f"did you mean {' or '.join(near)}?" if near else "docs/search.md says which"
     return f"sweep: {key}: a key of decisions or paper is allowed, {hint}; {value!r} came"
 
 

@@ -54,7 +54,17 @@ def show(console: Console, table: SweepTable, limits: GoLiveSettings, *, rows: i
 def words(table: SweepTable, limits: GoLiveSettings) -> list[str]:
     """What the sweep proves and what it does not, in plain words. `limits`: those of the PBO."""
     count = len(table.rows)
-    lines = [f"{count} settings, {table.made} trials run now, the others were stored before"]
+    both = (table.today, *table.rows)
+    stored = len({row.key for row in both}) - table.made
+    known = f", {stored} were stored before" if stored else ""
+    lines = [f"{count} settings and today's: {table.made} trials run now{known}"]
+    results = len({row.result.daily.tobytes() for row in both})
+    if results < len({row.key for row in both}):
+        came = "one result" if results == 1 else f"{results} different results"
+        lines.append(
+            f"! they came to {came}: some keys decided nothing; is the model "
+            "or the rule that they govern there, and switched on?"
+        )
     best, found = table.best, table.overfitting
     if best is None:
         least = min(row.figures["trades"] for row in table.rows)

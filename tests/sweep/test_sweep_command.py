@@ -66,6 +66,31 @@ def test_table_picture_and_page_are_written(
     assert "exit_threshold" in (tmp_path / "found.html").read_text()
 
 
+def test_heat_map_of_an_unknown_key_is_refused_before_anything_is_run(
+    here: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sweep.main([*here, *AXES, "--heat", "max_lot", *out(tmp_path)]) == 2
+    assert "max_lot: a key that takes two values or more is allowed" in capsys.readouterr().err
+    assert TrialLedger(tmp_path / "l.sqlite").count("sweep") == 0
+
+
+def test_heat_map_has_its_numbers_in_order(here: list[str], tmp_path: Path) -> None:
+    held = ("--axis", "position_optimization.min_bars_held=8,1,4", "--random", "3")
+    assert sweep.main([*here, *held, *out(tmp_path)]) == 0
+    page = (tmp_path / "found.html").read_text()
+    assert '"x":["1","4","8"]' in page
+
+
+def test_keys_that_decide_nothing_are_told(
+    here: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    idle = ("--axis", "ml_active_management.kelly_lot_sizing.max_kelly_fraction=0.2,0.3")
+    assert sweep.main([*here, *idle, *out(tmp_path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2 settings and today's: 3 trials run now" in said
+    assert "they came to one result: some keys decided nothing" in said
+
+
 def test_random_draw_tries_as_many_as_asked_for(here: list[str], tmp_path: Path) -> None:
     assert sweep.main([*here, *AXES, "--random", "2", *out(tmp_path)]) == 0
     made = json.loads((tmp_path / "found.json").read_text())
