@@ -79,9 +79,15 @@ class BlockStore:
 
     def once(self, key: str, record: Callable[[], Mapping[str, Any]]) -> None:
         """Calls `record` where no earlier run did; a crash in between calls it once more."""
-        file = self._folder / "looked" / f"{key}.json"
-        if not file.is_file():
-            write_whole(file, json.dumps(dict(record())).encode())
+        if not self._looked(key).is_file():
+            write_whole(self._looked(key), json.dumps(dict(record())).encode())
+
+    def forget(self, key: str) -> None:
+        """The ledger does not know any more what `once` recorded."""
+        self._looked(key).unlink(missing_ok=True)
+
+    def _looked(self, key: str) -> Path:
+        return self._folder / "looked" / f"{key}.json"
 
     def _traded(self, key: str) -> Path:
         return self._folder / "traded" / f"{key}.npz"

@@ -27,6 +27,7 @@ from ml.training.trial_sharpes import record_look, trial_sharpes
 from ml.training.trials import TrialLedger
 from retrain.block_store import BlockStore, key_of, source_sha256
 from retrain.errors import ActFirst
+from retrain.walk_ledger import count_stored, is_looked_at
 from retrain.walk_options import WalkOptions
 from retrain.walk_training import Trainings
 from trading.assemble import known_instrument
@@ -42,12 +43,14 @@ _TRADES = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Walked:
-    """A finished run. `twins`: by seed, the blocks as the random twin traded them. `left_out`:
-    models that could not be had, by cutoff, in words."""
+    """A finished run. `twins`: by seed, the blocks as the random twin traded them. `compared`:
+    settings that the ledger knows of sweeps of the symbol, at least 1. `left_out`: models that
+    could not be had, by cutoff, in words."""
 
     pool: Pool
     twins: tuple[Pool, ...]
     trials: TrialSharpes
+    compared: int
     left_out: tuple[str, ...]
 
 
@@ -101,7 +104,9 @@ class WalkForward:
                          for kind, why in reasons.items() if why]  # fmt: skip
             ended(block)
         own, *twins = (pooled(each) for each in zip(*traded, strict=True))
-        return Walked(own, tuple(twins), self._looked(own), tuple(left_out))
+        trials = self._looked(own)
+        compared = max(1, self._ledger.count("sweep", symbol=self.settings.symbol))
+        return Walked(own, tuple(twins), trials, compared, tuple(left_out))
 
     def _trading_options(self, block: Block | None, models: Path | None) -> argparse.Namespace:
         asked = self._options
@@ -159,17 +164,27 @@ class WalkForward:
         result = {"sharpe": None if math.isnan(ratio) else ratio, "trades": len(pool.net),
                   "net_profit": float(pool.net.sum()), "blocks": len(pool.blocks)}  # fmt: skip
 
+        decision = self.settings.decision
+        settings_sha256 = key_of(decision.model_dump(mode="json"))
+        count_stored(
+            self._ledger, pool.blocks, symbol=symbol, decision=decision,
+            data_sha256=self._bars.sha256(),
+        )  # fmt: skip
+
         def record() -> dict[str, Any]:
             row = record_look(
                 self._ledger, symbol=symbol, graphs=last.facts["graphs"],
-                settings_sha256=key_of(self.settings.decision.model_dump(mode="json")),
+                settings_sha256=settings_sha256,
                 train_cutoff_ms=pool.from_ms, from_ms=pool.from_ms, to_ms=pool.to_ms,
                 data_sha256=self._bars.sha256(), result=result,
             )  # fmt: skip
             return {"row": row}
 
         graphs: Sequence[Any] = [each.facts["graphs"] for each in pool.blocks]
-        self._store.once(key_of(graphs, result, symbol, pool.from_ms, pool.to_ms), record)
+        name = key_of(graphs, result, symbol, pool.from_ms, pool.to_ms)
+        if not is_looked_at(self._ledger, last.facts["graphs"], settings_sha256):
+            self._store.forget(name)
+        self._store.once(name, record)
         return trial_sharpes(self._ledger, symbol=symbol)
 
     @cached_property

@@ -185,6 +185,7 @@ def _report(
         walked.pool, walked.twins, walked.trials, window_days=given.window_days,
         headline=given.headline, gate=walk.settings.gate, made_of=made_of,
         notes=(*(walk.costs.words() if walk.costs else ()), *walked.left_out),
+        compared=walked.compared,
     )  # fmt: skip
 
 

@@ -46,9 +46,11 @@ class WalkReport:
 def walk_report(
     pool: Pool, twins: Sequence[Pool], trials: TrialSharpes, *, window_days: int,
     headline: Headline | None, gate: GateSettings, made_of: Mapping[str, Any], notes: Sequence[str],
+    compared: int = 1,
 ) -> WalkReport:  # fmt: skip
-    """`made_of`: symbol, data, settings and options of the run, for the JSON."""
-    gates = _gate_results(pool, trials, gate)
+    """`made_of`: symbol, data, settings and options of the run, for the JSON. `compared`: how many
+    settings sweeps have compared before."""
+    gates = _gate_results(pool, trials, gate, compared)
     windows = all_windows(pool, window_days)
     others = tuple(all_windows(twin, window_days) for twin in twins)
     told = {
@@ -66,16 +68,17 @@ def walk_report(
 
 
 def _gate_results(
-    pool: Pool, trials: TrialSharpes, settings: GateSettings
+    pool: Pool, trials: TrialSharpes, settings: GateSettings, compared: int
 ) -> tuple[GateResult, ...]:
     """What the walk-forward gate and the go-live gate say of the pool's trades; the latter's part
-    that trades alone decide. Nothing was compared in a walk-forward run, so there is no PBO."""
+    that trades alone decide. A walk-forward run compares nothing, so its PBO is not known where
+    sweeps came before it."""
     weeks, step = (pool.to_ms - pool.from_ms) / WEEK_MS, settings.walk_forward.fold_weeks
     folds = cut_folds(
         pool.closed_ms, pool.net, pool.r, from_ms=pool.from_ms, to_ms=pool.to_ms, fold_weeks=step
     )
     figures = WalkForwardFigures(folds, sharpe_daily(pool.daily).annual, weeks)
-    measured = measure(pool.net, pool.daily, weeks=weeks, trials=trials)
+    measured = measure(pool.net, pool.daily, weeks=weeks, trials=trials, chosen_among=compared)
     return walk_forward_gate(figures, settings), proof_gate(measured, settings.go_live)
 
 

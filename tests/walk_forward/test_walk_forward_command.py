@@ -121,6 +121,32 @@ def test_models_are_trained_at_each_cutoff_and_trade_what_follows(
     assert ratios[2] == told["pool"]["sharpe"]["value"]
 
 
+def test_ledger_that_is_another_one_now_is_told_of_the_kept_work_once(
+    place: Place, instant: list[str]
+) -> None:
+    assert walk_forward.main([*place.flags]) == 0
+    counted = place.trainings, place.looks
+    for file in place.folder.glob("ledger.sqlite*"):
+        file.unlink()
+    for _ in range(2):
+        assert walk_forward.main([*place.flags]) == 0
+        assert (place.trainings, place.looks) == (1, 2)  # both blocks have the same models here
+    assert counted == (1, 3)
+    assert place.told()["pool"]["trials"] == 3
+
+
+def test_walk_of_settings_that_sweeps_have_chosen_has_no_pbo(
+    place: Place, instant: list[str]
+) -> None:
+    ledger = TrialLedger(place.folder / "ledger.sqlite")
+    for _ in range(9):
+        ledger.record("sweep", what={"symbol": "BTCUSD"}, data_sha256="d", result={})
+    assert walk_forward.main([*place.flags]) == 0
+    proof = {each["name"]: each for each in place.told()["gates"][1]["criteria"]}
+    assert proof["PBO of the sweep"]["met"] is False
+    assert proof["PBO of the sweep"]["seen"] == "not measured; 9 settings were compared"
+
+
 class _Killed(BaseException):
     """What no code handles."""
 
