@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backtest.checks.differences import differences
 from backtest.checks.pipeline import Pipeline
@@ -19,6 +20,7 @@ from trading.forecasts import ForecastColumns
 # Rows before a cut that are compared: a bar of one day that is used while it forms shows in each.
 TAIL_ROWS = 192
 
+What = Literal["feature", "forecast", "decision"]
 _CLASSES = ("p_buy", "p_sell", "p_hold")
 
 
@@ -45,7 +47,7 @@ class Change:
     `whole`, `cut`: the values with and without the later bars, as text.
     """
 
-    what: Literal["feature", "forecast", "decision"]
+    what: What
     name: str
     bar_ms: int
     cut_ms: int
@@ -101,17 +103,17 @@ def _forecast_changes(
     if whole.features is None or alone.features is None:
         raise ValueError("lookahead: forecasts with their features are needed")
     votes = tuple(f"vote {place}" for place in range(whole.votes.shape[1]))
-    for what, columns, one, other in (
+    compared: tuple[tuple[What, Sequence[str], Float64s, Float64s], ...] = (
         ("feature", whole.feature_names, whole.features, alone.features),
         ("forecast", _CLASSES, whole.probabilities, alone.probabilities),
         ("forecast", votes, whole.votes.astype(np.float64), alone.votes.astype(np.float64)),
-    ):
+    )
+    for what, columns, one, other in compared:
         row, column = first_change(one, other)
         if row >= 0:
             yield Change(
-                "feature" if what == "feature" else "forecast", columns[column],
-                int(whole.open_ms[row]), cut_ms, repr(float(one[row, column])),
-                repr(float(other[row, column])),
+                what, columns[column], int(whole.open_ms[row]), cut_ms,
+                repr(float(one[row, column])), repr(float(other[row, column])),
             )  # fmt: skip
             if what == "forecast":
                 return
@@ -119,15 +121,19 @@ def _forecast_changes(
 
 def first_change(one: Float64s, other: Float64s) -> tuple[int, int]:
     """(row, column) of the first value (n, k) with other bits, by row; (−1, −1) where none has."""
-    changed = _bits(one) != _bits(other)
+    changed = ~same_bits(one, other)
     if not changed.any():
         return -1, -1
     row = int(changed.any(axis=1).argmax())
     return row, int(changed[row].argmax())
 
 
+def same_bits(one: Float64s, other: Float64s) -> NDArray[np.bool_]:
+    """Where two arrays of one shape have the same bits; every NaN has the same."""
+    return _bits(one) == _bits(other)
+
+
 def _bits(values: Float64s) -> Int64s:
-    """Bits as integers; every NaN has the same."""
     plain = np.where(np.isnan(values), np.nan, values)
     return np.ascontiguousarray(plain).view(np.int64)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.checks.lookahead import first_change
+from backtest.checks.lookahead import same_bits
 from market.bars import Bars, Float64s
 
 # Look-backs tried between one bar and the longest published one, beside the published ones.
@@ -41,29 +41,24 @@ class WarmUp:
         return enough and self.wrong_ms == 0
 
 
-def look_backs(published_ms: Sequence[int], bar_ms: int, *, steps: int = STEPS) -> list[int]:
+def look_backs(published_ms: Sequence[int], bar_ms: int) -> list[int]:
     """Look-backs to try, rising: every published one, and steps from one bar to the longest."""
     longest = max(published_ms)
-    grid = np.geomspace(bar_ms, max(longest, bar_ms), steps) // bar_ms * bar_ms
+    grid = np.geomspace(bar_ms, max(longest, bar_ms), STEPS) // bar_ms * bar_ms
     return sorted({*published_ms, *grid.astype(np.int64).tolist()})
 
 
 def warm_up(
-    history: Bars,
-    columns: Columns,
-    names: Sequence[str],
-    published_ms: Sequence[int],
+    history: Bars, columns: Columns, names: Sequence[str], published_ms: Sequence[int],
     rows: Sequence[int],
-    *,
-    steps: int = STEPS,
-) -> list[WarmUp]:
+) -> list[WarmUp]:  # fmt: skip
     """How much history each column needs, at the given rows of `history`.
 
     `columns(bars, first_row)` gives the values (n, k) from `first_row` on, `names` their names,
     `published_ms` what is said to suffice: a window whose first bar opens at or before the row's
     open less that. `ValueError` where `history` does not hold the longest before a row.
     """
-    tried = look_backs(published_ms, history.timeframe.ms, steps=steps)
+    tried = look_backs(published_ms, history.timeframe.ms)
     _require_room(history, rows, tried[-1])
     whole = columns(history, 0)
     equal = np.ones((len(tried), len(names)), dtype=np.bool_)
@@ -71,12 +66,9 @@ def warm_up(
     for row in rows:
         for place, look_back in enumerate(tried):
             alone = _alone(history, columns, row, look_back)
-            for column in range(len(names)):
-                if first_change(whole[row : row + 1, [column]], alone[:, [column]])[0] < 0:
-                    continue
-                equal[place, column] = False
-                if not np.isnan(alone[0, column]):
-                    wrong[place, column] = row
+            same = same_bits(whole[row], alone)
+            equal[place] &= same
+            wrong[place, ~same & ~np.isnan(alone)] = row
     return [
         _found(name, published_ms[column], tried, equal[:, column], wrong[:, column], history)
         for column, name in enumerate(names)
@@ -84,10 +76,10 @@ def warm_up(
 
 
 def _alone(history: Bars, columns: Columns, row: int, look_back_ms: int) -> Float64s:
-    """The values (1, k) of a row whose history begins that long before it."""
+    """The values (k,) of a row whose history begins that long before it."""
     since_ms = int(history.open_ms[row]) - look_back_ms
     start = max(int(np.searchsorted(history.open_ms, since_ms, side="right")) - 1, 0)
-    return columns(history.rows(start, row + 1), row - start)
+    return columns(history.rows(start, row + 1), row - start)[0]
 
 
 def _found(

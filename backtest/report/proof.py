@@ -35,7 +35,7 @@ from trading.equity import EquityCurve
 from trading.risk_state import net_profits
 
 
-def proof(run: BacktestRun, trials: TrialSharpes, *, days_a_year: int = 365) -> dict[str, Any]:
+def proof(run: BacktestRun, trials: TrialSharpes) -> dict[str, Any]:
     """Figures with their intervals, by name; a figure that does not exist is NaN.
 
     `trials`: those of the ledger, with this run's own look.
@@ -46,7 +46,7 @@ def proof(run: BacktestRun, trials: TrialSharpes, *, days_a_year: int = 365) -> 
     solvent = len(daily) > 0 and bool((curve.close > 0).all())
     return (
         proof_of_trades(net, max_drawdown(curve))
-        | proof_of_days(daily if solvent else np.zeros(0), trials, days_a_year)
+        | proof_of_days(daily if solvent else np.zeros(0), trials)
         | _of_equity(run, curve)
     )
 
@@ -67,13 +67,13 @@ def proof_of_trades(net: Float64s, drawdown: float) -> dict[str, Any]:
     }
 
 
-def proof_of_days(daily: Float64s, trials: TrialSharpes, days_a_year: int) -> dict[str, Any]:
-    """What daily returns (days,) have."""
-    sharpe, shape = sharpe_daily(daily, days_a_year=days_a_year), shape_of(daily)
+def proof_of_days(daily: Float64s, trials: TrialSharpes) -> dict[str, Any]:
+    """What daily returns (days,) have; ratios are those of a year of 365 days."""
+    sharpe, shape = sharpe_daily(daily), shape_of(daily)
     worthless = expected_best_sharpe(trials, shape.count) if shape.count > 1 else math.nan
     return {
         "sharpe": {"value": sharpe.annual, "standard_error": sharpe.standard_error},
-        "sortino": sortino_daily(daily, days_a_year=days_a_year),
+        "sortino": sortino_daily(daily),
         "days": shape.count,
         "days_needed": min_track_record(shape, worthless),
         "trials": trials.count,

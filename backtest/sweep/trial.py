@@ -123,7 +123,7 @@ def result_of(run: BacktestRun) -> Result:
     solvent = bool((curve.close > 0).all())
     left = replace(curve, close=np.maximum(curve.close, _NOTHING * run.initial_balance))
     daily = daily_returns(left, run.initial_balance)
-    found, rated = score(net, drawdown, seed=_SEED), sharpe_daily(daily, days_a_year=365)
+    found, rated = score(net, drawdown, seed=_SEED), sharpe_daily(daily)
     won, factor = wilson(int((net > 0).sum()), len(net)), profit_factor(net)
     multiples = r_multiples(chart_trades(run), run.terms)
     figures = {

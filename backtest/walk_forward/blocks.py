@@ -187,11 +187,11 @@ def pooled(blocks: Sequence[TradedBlock]) -> Pool:
     return Pool(tuple(blocks), closed_ms, net, r, paid, curve, days, daily)
 
 
-def pool_figures(pool: Pool, trials: TrialSharpes, *, days_a_year: int = 365) -> dict[str, Any]:
+def pool_figures(pool: Pool, trials: TrialSharpes) -> dict[str, Any]:
     """The statistics of docs/evaluation.md for the pool; NaN where a figure does not exist."""
     drawdown = max_drawdown(pool.curve)
     known = pool.r[np.isfinite(pool.r)]
-    proven = proof_of_trades(pool.net, drawdown) | proof_of_days(pool.daily, trials, days_a_year)
+    proven = proof_of_trades(pool.net, drawdown) | proof_of_days(pool.daily, trials)
     return proven | {
         "trades": len(pool.net),
         "net_profit": float(pool.net.sum()),

@@ -60,21 +60,21 @@ class Windows:
         return {each.name: getattr(self, each.name) for each in fields(self)[1:]}
 
 
-def all_windows(pool: Pool, days: int, *, days_a_year: int = 365) -> Windows:
+def all_windows(pool: Pool, days: int) -> Windows:
     """Every window of `days` whole UTC days inside the pool's days."""
     first, last = int(pool.days[0]), int(pool.days[-1])
     starts = np.arange(first, last - days + 2, dtype=np.int64)
-    rows = [_window(pool, start, start + days, days_a_year) for start in starts.tolist()]
+    rows = [_window(pool, start, start + days) for start in starts.tolist()]
     cells = np.array(rows, dtype=np.float64).reshape(-1, len(FIGURES)).T
     return Windows(days, starts * DAY_MS, cells[0].astype(np.int64), *cells[1:])
 
 
-def _window(pool: Pool, first: int, last: int, days_a_year: int) -> tuple[float, ...]:
+def _window(pool: Pool, first: int, last: int) -> tuple[float, ...]:
     """The figures of the days first … last − 1."""
     inside = slice(*np.searchsorted(pool.closed_ms, (first * DAY_MS, last * DAY_MS)))
     net, daily = pool.net[inside], pool.daily[slice(*np.searchsorted(pool.days, (first, last)))]
     won = float((net > 0).mean()) if len(net) else np.nan
-    sharpe = sharpe_daily(daily, days_a_year=days_a_year).annual
+    sharpe = sharpe_daily(daily).annual
     gain = float(np.prod(1 + daily) - 1)
     drawdown = _drawdown(pool, first * DAY_MS, last * DAY_MS)
     return len(net), won, profit_factor(net), sharpe, gain, drawdown
@@ -120,11 +120,11 @@ class Reached:
     alarmed: int
 
 
-def reached(windows: Windows, headline: Headline, *, least_trades: int = LEAST_TRADES) -> Reached:
+def reached(windows: Windows, headline: Headline) -> Reached:
     """Counts the windows that have the headline's win rate, profit factor, or both."""
     won = windows.win_rate >= headline.win_rate
     earned = windows.profit_factor >= headline.profit_factor
-    enough = windows.trades >= least_trades
+    enough = windows.trades >= LEAST_TRADES
     return Reached(
         len(windows), windows.disjoint, int(won.sum()), int(earned.sum()),
         int((won & earned).sum()), int(enough.sum()), int((won & earned & enough).sum()),

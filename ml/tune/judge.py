@@ -102,7 +102,7 @@ def trade_forecasts(bars: Bars, forecasts: ForecastColumns, rules: Rules) -> Bac
     return run_backtest(decided, rules)
 
 
-def judge(runs: Sequence[BacktestRun], *, seed: int, days_a_year: int = 365) -> Judged:
+def judge(runs: Sequence[BacktestRun], *, seed: int) -> Judged:
     """The figures of runs one after the other, each going on with the money of the one before.
 
     `seed`: of the bootstrap, the same for all that are compared.
@@ -113,7 +113,7 @@ def judge(runs: Sequence[BacktestRun], *, seed: int, days_a_year: int = 365) -> 
     return Judged(
         score=score(net, drawdown, seed=seed),
         provisional=early.value,
-        sharpe=sharpe_daily(daily_returns(curve, initial_balance), days_a_year=days_a_year),
+        sharpe=sharpe_daily(daily_returns(curve, initial_balance)),
         win_rate=wilson(int((net > 0).sum()), len(net)),
         profit_factor=profit_factor(net),
         net_profit=float(net.sum()),
