@@ -17,7 +17,7 @@ from backtest.report.excursions import Excursions, excursions
 from backtest.report.months import Month, months
 from backtest.report.proof import proof
 from backtest.report.review import Review
-from backtest.report.trades import ChartTrade, chart_trades, r_multiples
+from backtest.report.trades import TradeWithLevels, r_multiples, trades_with_levels
 from backtest.statistics import TrialSharpes
 from market.bars import utc_text
 from mt5api.paper import GeneratedMarket
@@ -35,7 +35,7 @@ class Analysis:
     run: BacktestRun
     summary: dict[str, Any]
     months: tuple[Month, ...]
-    trades: tuple[ChartTrade, ...]
+    trades: tuple[TradeWithLevels, ...]
     excursions: Excursions
     groups: Mapping[str, tuple[Group, ...]]
     denials: tuple[DenialRow, ...]
@@ -52,7 +52,7 @@ def analyse(
     plain = plain_summary(done, review)
     trials = trials_after(plain)
     facts = _facts(done, review)  # before entries are followed, which asks the minutes again
-    trades = chart_trades(run)
+    trades = trades_with_levels(run)
     of = run.rules.instrument
     symbol, first = run.bars.history.symbol, run.bars.first
     followed = follow(review.lone, run.venue.terminal, symbol, first)

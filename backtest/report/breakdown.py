@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.columns import DecidedBars
-from backtest.report.trades import ChartTrade
+from backtest.report.trades import TradeWithLevels
 from backtest.statistics import Estimate, Interval, bootstrap, wilson
 from market.bars import Float64s
 from market.instrument import Instrument
@@ -60,7 +60,7 @@ def groups(labels: Sequence[str] | Labels, net: Float64s, r: Float64s) -> tuple[
 
 
 def breakdown(
-    trades: Sequence[ChartTrade],
+    trades: Sequence[TradeWithLevels],
     r: Float64s,
     bars: DecidedBars,
     of: Instrument,
@@ -126,7 +126,7 @@ def _regimes(rows: NDArray[np.int64], bars: DecidedBars, settings: DecisionSetti
 
 
 def _trend(
-    rows: NDArray[np.int64], bars: DecidedBars, trades: Sequence[ChartTrade]
+    rows: NDArray[np.int64], bars: DecidedBars, trades: Sequence[TradeWithLevels]
 ) -> Labels:  # fmt: skip
     sides = np.array([int(each.trade.side) for each in trades])
     above = bars.bars.close[rows] - bars.ema200[rows]

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from backtest.report.breakdown import Group
 from backtest.report.excursions import Excursions
-from backtest.report.trades import ChartTrade
+from backtest.report.trades import TradeWithLevels
 from market.bars import Bars
 from market.resample import resample
 from market.timeframe import Timeframe
@@ -24,7 +24,7 @@ _ABOVE = {"orientation": "h", "yanchor": "bottom", "y": 1.03, "x": 0}
 
 
 def run_chart(
-    bars: Bars, curve: EquityCurve, trades: Sequence[ChartTrade], *, currency: str
+    bars: Bars, curve: EquityCurve, trades: Sequence[TradeWithLevels], *, currency: str
 ) -> go.Figure:
     """Equity, drawdown and candles with every trade, on one axis of time that zooms."""
     figure = make_subplots(
@@ -48,7 +48,7 @@ def run_chart(
     )  # fmt: skip
 
 
-def excursion_chart(trades: Sequence[ChartTrade], found: Excursions) -> go.Figure:
+def excursion_chart(trades: Sequence[TradeWithLevels], found: Excursions) -> go.Figure:
     """How far each trade went against its side (across) and for it (up), in R of its first stop."""
     figure = go.Figure()
     won = np.array([each.trade.net_profit > 0 for each in trades], dtype=np.bool_)
@@ -108,7 +108,7 @@ def _candles(bars: Bars) -> go.Candlestick:
     )  # fmt: skip
 
 
-def _trade_traces(trades: Sequence[ChartTrade]) -> Iterable[go.Scatter]:
+def _trade_traces(trades: Sequence[TradeWithLevels]) -> Iterable[go.Scatter]:
     """Entries, exits, and the way between with stop and target."""
     won = [each for each in trades if each.trade.net_profit > 0]
     lost = [each for each in trades if each.trade.net_profit <= 0]
@@ -121,7 +121,7 @@ def _trade_traces(trades: Sequence[ChartTrade]) -> Iterable[go.Scatter]:
     yield _segments(trades, [(each.tp, each.tp) for each in trades], "target", _UP, "dot")
 
 
-def _entries(trades: Sequence[ChartTrade], side: Side, symbol: str) -> go.Scatter:
+def _entries(trades: Sequence[TradeWithLevels], side: Side, symbol: str) -> go.Scatter:
     return go.Scatter(
         x=_times([each.trade.opened_ms for each in trades]),
         y=[each.trade.price_open for each in trades],
@@ -130,13 +130,13 @@ def _entries(trades: Sequence[ChartTrade], side: Side, symbol: str) -> go.Scatte
     )  # fmt: skip
 
 
-def _words(each: ChartTrade) -> str:
+def _words(each: TradeWithLevels) -> str:
     trade = each.trade
     return f"{trade.volume_lots:g} lots, {trade.close_type}, {trade.net_profit:+,.2f}"
 
 
 def _segments(
-    trades: Sequence[ChartTrade],
+    trades: Sequence[TradeWithLevels],
     prices: Sequence[tuple[float, float]],
     name: str,
     colour: str,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.report.trades import ChartTrade
+from backtest.report.trades import TradeWithLevels
 from market.bars import Bars, Float64s
 
 
@@ -24,7 +24,7 @@ class Excursions:
     favour_r: Float64s
 
 
-def excursions(trades: Sequence[ChartTrade], bars: Bars, point: float) -> Excursions:
+def excursions(trades: Sequence[TradeWithLevels], bars: Bars, point: float) -> Excursions:
     """From the bars between the fill and the exit.
 
     Whole bars before the bar of the exit count with their extremes; of that bar only the exit's

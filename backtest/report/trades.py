@@ -12,7 +12,7 @@ from trading.execution.intents import LevelsRequest
 
 
 @dataclass(frozen=True, slots=True)
-class ChartTrade:
+class TradeWithLevels:
     """A finished trade with the levels it was opened with; 0.0 where there was none."""
 
     trade: ClosedTrade
@@ -20,7 +20,7 @@ class ChartTrade:
     tp: float
 
 
-def chart_trades(run: BacktestRun) -> tuple[ChartTrade, ...]:
+def trades_with_levels(run: BacktestRun) -> tuple[TradeWithLevels, ...]:
     """The finished trades of a run with the levels of the requests that opened them, which were
     sent at the instant of opening."""
     close_ms = run.bars.close_ms.tolist()
@@ -31,10 +31,10 @@ def chart_trades(run: BacktestRun) -> tuple[ChartTrade, ...]:
         if not isinstance(request, LevelsRequest) and request.position is None
     }
     none = (0.0, 0.0)
-    return tuple(ChartTrade(trade, *levels.get(trade.opened_ms, none)) for trade in run.trades)
+    return tuple(TradeWithLevels(trade, *levels.get(trade.opened_ms, none)) for trade in run.trades)
 
 
-def r_multiples(trades: Sequence[ChartTrade], terms: InstrumentView) -> Float64s:
+def r_multiples(trades: Sequence[TradeWithLevels], terms: InstrumentView) -> Float64s:
     """Net profit of each trade over what it risked at its first stop, (n,); NaN without a stop."""
     per_price = terms.tick_value / terms.tick_size
     risked = [

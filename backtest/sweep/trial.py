@@ -16,7 +16,7 @@ import numpy as np
 from backtest.columns import DecidedBars, decided_bars
 from backtest.driver import BacktestRun, Rules, run_backtest
 from backtest.memory import Memory
-from backtest.report.trades import chart_trades, r_multiples
+from backtest.report.trades import r_multiples, trades_with_levels
 from backtest.statistics import (
     daily_returns,
     max_drawdown,
@@ -125,7 +125,7 @@ def result_of(run: BacktestRun) -> Result:
     daily = daily_returns(left, run.initial_balance)
     found, rated = score(net, drawdown, seed=_SEED), sharpe_daily(daily)
     won, factor = wilson(int((net > 0).sum()), len(net)), profit_factor(net)
-    multiples = r_multiples(chart_trades(run), run.terms)
+    multiples = r_multiples(trades_with_levels(run), run.terms)
     figures = {
         "score": found.value if solvent else None,
         "why_not": found.why_not if solvent else "equity fell to 0",

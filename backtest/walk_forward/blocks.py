@@ -18,7 +18,7 @@ import numpy as np
 from backtest.driver import BacktestRun
 from backtest.report.costs import run_costs, trade_costs
 from backtest.report.proof import proof_of_days, proof_of_trades
-from backtest.report.trades import chart_trades, r_multiples
+from backtest.report.trades import r_multiples, trades_with_levels
 from backtest.statistics import TrialSharpes, bootstrap, cost_share, max_drawdown, profit_factor
 from market.bars import Float64s, Int64s, utc_text
 from market.whole_file import whole_file
@@ -119,7 +119,7 @@ def traded_block(block: Block, run: BacktestRun, graphs: Mapping[str, str]) -> T
         block,
         np.array([trade.opened_ms for trade in run.trades], dtype=np.int64),
         np.array([trade.closed_ms for trade in run.trades], dtype=np.int64),
-        net_profits(run.trades), r_multiples(chart_trades(run), run.terms),
+        net_profits(run.trades), r_multiples(trades_with_levels(run), run.terms),
         trade_costs(run), curve.time_ms, curve.close, curve.worst, facts,
     )  # fmt: skip
 

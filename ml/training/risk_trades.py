@@ -15,7 +15,7 @@ import numpy as np
 
 from backtest.columns import DecidedBars, decided_bars
 from backtest.driver import BacktestRun, run_backtest
-from backtest.report.trades import ChartTrade, chart_trades
+from backtest.report.trades import TradeWithLevels, trades_with_levels
 from backtest.rules import Rules
 from broker.simulator.settings import PaperSettings
 from market.bars import Bars
@@ -156,7 +156,7 @@ def _run(
 
 def _trades(market: RiskMarket, run: BacktestRun) -> RiskTrades:
     """The finished trades in the order of their ends, with R and the decided bar's features."""
-    rows = list(_rows(market, run.terms, chart_trades(run)))
+    rows = list(_rows(market, run.terms, trades_with_levels(run)))
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6)
     return RiskTrades(
         r=columns[:, 0],
@@ -167,7 +167,7 @@ def _trades(market: RiskMarket, run: BacktestRun) -> RiskTrades:
 
 
 def _rows(
-    market: RiskMarket, terms: InstrumentView, trades: Iterable[ChartTrade]
+    market: RiskMarket, terms: InstrumentView, trades: Iterable[TradeWithLevels]
 ) -> Iterator[list[float]]:
     """[R, volatility_20, atr_14, hour, opened, closed] of each trade."""
     table, bar_ms = market.table, market.bars.timeframe.ms

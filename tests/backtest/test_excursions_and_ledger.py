@@ -12,7 +12,7 @@ from backtest.report.costs import run_costs
 from backtest.report.denial_ledger import ShadowTrades, denial_ledger, follow
 from backtest.report.excursions import excursions
 from backtest.report.review import LoneDenial, Review
-from backtest.report.trades import chart_trades
+from backtest.report.trades import trades_with_levels
 from broker.simulator.settings import PaperSettings
 from market.instruments import instrument
 from tests.backtest.markets import decided, rules
@@ -32,7 +32,7 @@ def run_of(
 
 
 def excursion_of(run: BacktestRun) -> tuple[float, float]:
-    found = excursions(chart_trades(run), run.bars.history, 0.01)
+    found = excursions(trades_with_levels(run), run.bars.history, 0.01)
     assert found.against_r == pytest.approx(found.against / 250)
     return float(found.against[0]), float(found.favour[0])
 

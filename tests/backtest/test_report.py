@@ -7,7 +7,7 @@ import pytest
 from backtest.driver import BacktestRun, run_backtest
 from backtest.report.months import months
 from backtest.report.rows import figures
-from backtest.report.trades import chart_trades
+from backtest.report.trades import trades_with_levels
 from market.instruments import instrument
 from tests.backtest.markets import STRATEGY, decided, random_probabilities, random_walk, rules
 from trading.results import summarise
@@ -44,7 +44,7 @@ def test_months_add_up_to_the_run(run: BacktestRun) -> None:
 
 
 def test_every_trade_on_the_chart_has_the_levels_it_was_sent_with(run: BacktestRun) -> None:
-    shown = chart_trades(run)
+    shown = trades_with_levels(run)
     assert len(shown) == len(run.trades) > 20
     for each in shown:
         low, high = sorted((each.sl, each.tp))

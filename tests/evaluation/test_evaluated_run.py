@@ -19,7 +19,7 @@ from backtest.gates import (
 )
 from backtest.gates.measure import measure
 from backtest.go_live import Refusal, require_evidence
-from backtest.report.trades import chart_trades, r_multiples
+from backtest.report.trades import r_multiples, trades_with_levels
 from backtest.statistics import (
     TrialSharpes,
     daily_returns,
@@ -64,7 +64,7 @@ def test_summary_and_statistics_have_one_sharpe_ratio_and_one_drawdown(run: Back
 
 
 def test_stopped_trades_lose_about_one_r_and_costs_are_never_negative(run: BacktestRun) -> None:
-    shown = chart_trades(run)
+    shown = trades_with_levels(run)
     r = r_multiples(shown, run.terms)
     stopped = np.array([each.trade.close_type == "SL_HIT" for each in shown])
     assert stopped.sum() > 20

@@ -28,7 +28,7 @@ from backtest.gates import (
 )
 from backtest.gates.proofs import NO_EDGE, edge_proof
 from backtest.gates.walk_forward import SEEDS_WARNING
-from backtest.report.trades import ChartTrade, r_multiples
+from backtest.report.trades import TradeWithLevels, r_multiples
 from backtest.statistics import Score
 from tests.builders import make_closed_trade, make_input
 from tests.evaluation.made import PROVEN
@@ -290,6 +290,8 @@ def test_r_multiple_is_net_profit_over_what_the_first_stop_risked() -> None:
     terms = make_input().instrument
     per_price = terms.tick_value / terms.tick_size
     trade = make_closed_trade(5, 30.0)  # 0.1 lot from 100,000
-    found = r_multiples([ChartTrade(trade, 99_800.0, 0.0), ChartTrade(trade, 0.0, 0.0)], terms)
+    found = r_multiples(
+        [TradeWithLevels(trade, 99_800.0, 0.0), TradeWithLevels(trade, 0.0, 0.0)], terms
+    )
     assert found[0] == pytest.approx(30.0 / (200 * 0.1 * per_price))
     assert math.isnan(found[1])
