@@ -149,7 +149,8 @@ def read_costs(path: Path, *, symbol: str, currency: str) -> LearnedCosts:
     except FileNotFoundError:
         raise DaemonError(f"--costs {path}: a file is needed, there is none; {_LEARN}") from None
     except (ValidationError, ValueError) as error:
-        raise DaemonError(f"--costs {path}: a cost file is allowed: {error}; {_LEARN}") from None
+        why = _first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise DaemonError(f"--costs {path}: a cost file is allowed: {why}; {_LEARN}") from None
     for name, allowed, came in (
         ("schema", SCHEMA, costs.schema_version),
         ("symbol", symbol, costs.symbol),
@@ -164,6 +165,13 @@ def write_costs(path: Path, costs: LearnedCosts) -> None:
     """Writes the file whole or not at all."""
     with whole_file(path) as part:
         part.write_text(costs.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+
+
+def _first_problem(error: ValidationError) -> str:
+    """One line: a file that is none has as many problems as keys."""
+    problem, more = error.errors()[0], error.error_count() - 1
+    key = ".".join(map(str, problem["loc"]))
+    return f"{key}: {problem['msg']}" + (f" and {more} more problems" if more else "")
 
 
 _LEARN = "write one with python scripts/costs.py learn"

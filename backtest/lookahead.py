@@ -59,6 +59,13 @@ def _show(
         show_json({"bars": len(full), "cuts": len(rows), "changes": [asdict(c) for c in changes]})
         return
     show_table(
+        "History cut after these bars", ("closed (UTC)", "decisions made again", "changes"),
+        [
+            (utc_text(at_ms), f"{row + 1:,}", str(sum(each.cut_ms == at_ms for each in changes)))
+            for row, at_ms in zip(rows, _closes(full, rows), strict=True)
+        ],
+    )  # fmt: skip
+    show_table(
         "Changed by bars that came later",
         ("what", "name", "bar (UTC)", "history cut at", "with later bars", "without"),
         [
@@ -69,6 +76,10 @@ def _show(
     )  # fmt: skip
     said = f"{len(changes)} changes, see above" if changes else "nothing changed"
     print(f"lookahead: {len(full)} decided bars, history cut after {len(rows)} of them: {said}")
+
+
+def _closes(full: "FullRun", rows: Sequence[int]) -> list[int]:
+    return [int(full.history.close_ms[full.first + row]) for row in rows]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ Exit status: 0 keep one model, 1 two may be tried, 2 it could not run.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -87,9 +88,14 @@ def _show(given: argparse.Namespace, found: Sequence["Regime"], said: "RegimeVer
 def _row(of: "Regime") -> tuple[str, ...]:
     won = of.won
     return (
-        of.name, f"{of.trades}", f"{won.share:.1%}", f"{won.low:.1%} to {won.high:.1%}",
-        f"{of.profit_factor:.2f}", f"{of.net_profit:,.2f}", f"{of.rows:,}",
+        of.name, f"{of.trades}", _known(won.share, "{:.1%}"),
+        f"{won.low:.1%} to {won.high:.1%}" if of.trades else "-",
+        _known(of.profit_factor, "{:.2f}"), f"{of.net_profit:,.2f}", f"{of.rows:,}",
     )  # fmt: skip
+
+
+def _known(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else form.format(value)
 
 
 if __name__ == "__main__":

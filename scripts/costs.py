@@ -83,7 +83,7 @@ def _slippage(costs: LearnedCosts) -> str:
 
 
 def _money(value: float | None, currency: str) -> str:
-    return "not seen" if value is None else f"{value:.4f} {currency}"
+    return "not seen" if value is None else f"{value + 0.0:.4f} {currency}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -149,8 +149,16 @@ def _identity(given: argparse.Namespace, settings: "Settings") -> str:
     digest.update(json.dumps([getattr(given, name) for name in names]).encode())
     folder = [] if given.onchain is None else sorted(given.onchain.iterdir())
     for path in (given.data, given.calendar, *folder):
-        digest.update(b"-" if path is None else path.read_bytes())
+        digest.update(b"-" if path is None else _content(path))
     return digest.hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    from trading.errors import DaemonError
+
+    if not path.is_file():
+        raise DaemonError(f"{path}: there is no such file; check the name and the folder")
+    return path.read_bytes()
 
 
 def _words(made: "LoopOutcome") -> list[str]:

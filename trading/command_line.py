@@ -37,7 +37,7 @@ def exit_status(
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in _OWN_ROOMS:
             raise
-        python = f".venv/bin/python {sys.argv[0]}"
+        python = f".venv/bin/python {_own_name()}"
         print(f"error: {error.name} is not installed: make install, then {python}", file=sys.stderr)
         return 2
     except _away() as error:
@@ -47,6 +47,12 @@ def exit_status(
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         return 130
+
+
+def _own_name() -> str:
+    """The program as it was started: `-m module`, or its file."""
+    spec = sys.modules["__main__"].__spec__
+    return sys.argv[0] if spec is None else f"-m {spec.name}"
 
 
 def _told(error: Exception, status: int) -> int:

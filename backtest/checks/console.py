@@ -4,9 +4,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from trading.command_line import exit_status
 
 FOUND_NOTHING, FOUND_SOMETHING = 0, 1
@@ -14,6 +11,9 @@ FOUND_NOTHING, FOUND_SOMETHING = 0, 1
 
 def show_table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Prints one table; nothing where there are no rows."""
+    from rich.console import Console
+    from rich.table import Table
+
     made = Table(title=title, title_justify="left")
     for name in head:
         made.add_column(name, overflow="fold")

@@ -60,4 +60,7 @@ def _reader(path: Path) -> Callable[[Path, ServerClock], RawColumns]:
         return binance_csv.read
     if table.recognises(line):
         return table.read_csv
-    raise SourceError(f"{_ALLOWED} is allowed, but the first line is {line[:60]!r}")
+    raise SourceError(
+        f"{_ALLOWED}, or the columns time, open, high, low, close, volume are allowed, but the "
+        f"first line is {line[:60]!r}"
+    )

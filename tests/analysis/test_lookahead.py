@@ -57,6 +57,16 @@ def test_command_finds_nothing_in_the_shipped_pipeline(
     assert said == {"bars": 192, "cuts": 4, "changes": []}
 
 
+def test_table_has_a_row_for_every_cut(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lookahead.main([*flags, "--cuts", "1", "--at", "2025-05-04T12:05"]) == 0
+    said = capsys.readouterr().out
+    assert "History cut after these bars" in said
+    assert "2025-05-04 12:00 │ 144" in said
+    assert "lookahead: 192 decided bars, history cut after 2 of them: nothing changed" in said
+
+
 def test_stated_bar_outside_of_the_run_cannot_be_checked(
     flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,3 +87,17 @@ def _counting(seen: list[object]) -> Callable[..., TrialSharpes]:
         return TrialSharpes.of([], count=1)
 
     return look
+
+
+def test_run_without_trades_has_no_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_models(tmp_path, ("signal",))
+    monkeypatch.setattr("backtest.looks.look", _counting([]))
+    rules = ("prediction.gate=fixed", "prediction.confidence_threshold=1")
+    never = [word for rule in rules for word in ("--override", rule)]
+    span = ["--from", "2025-05-03", "--to", "2025-05-04"]
+    assert regime.main(["--models", str(tmp_path), *never, *span]) == 0
+    said = capsys.readouterr().out
+    assert "nan" not in said
+    assert "Not to be judged: 0 trending and 0 ranging trades" in said

@@ -164,3 +164,11 @@ def test_file_of_another_account_or_version_is_refused(
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DaemonError, match=words):
         read_costs(path, symbol="BTCUSD", currency="USD")
+
+
+def test_file_that_is_no_cost_file_is_refused_in_one_line(tmp_path: Path) -> None:
+    other = tmp_path / "summary.json"
+    other.write_text('{"bars": 1, "trades": 2}')
+    with pytest.raises(DaemonError, match=r"a cost file is allowed: .* more problems; write") as no:
+        read_costs(other, symbol="BTCUSD", currency="USD")
+    assert "\n" not in str(no.value)

@@ -218,7 +218,12 @@ def test_file_without_enough_bars_is_refused(tmp_path: Path, rows: int) -> None:
         ("bars.xlsx", b"PK", r"\.parquet file, an MT5 export .* is allowed, \.xlsx came"),
         ("bars", b"", "no extension came"),
         ("bars.csv", b"", "but the first line is ''"),
-        ("bars.csv", b"date;price\n1;2\n", "but the first line is 'date;price'"),
+        (
+            "bars.csv",
+            b"date;price\n1;2\n",
+            "columns time, open, high, low, close, volume are "
+            "allowed, but the first line is 'date;price'",
+        ),
         ("bars.parquet", b"not parquet at all", "nothing was repaired"),
         ("bars.csv.gz", b"not gzip at all", "the gzip file is damaged"),
         ("bars.csv.gz", gzip.compress(kline(0).encode(), mtime=0)[:-9], "the gzip file is damaged"),

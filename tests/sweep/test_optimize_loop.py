@@ -202,6 +202,11 @@ def test_apply_with_overrides_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     assert "--apply without --override" in capsys.readouterr().err
 
 
+def test_file_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", "nofile.parquet", "--to", "2025-06-01"]) == 2
+    assert "error: nofile.parquet: there is no such file" in capsys.readouterr().err
+
+
 @pytest.mark.soak
 def test_loop_trains_explains_judges_and_tunes(tmp_path: Path) -> None:
     """The real commands on the generated market; the second run takes every step from the log."""
