@@ -2,6 +2,7 @@
 
 python scripts/costs.py learn --out costs.json                       the default live account
 python scripts/costs.py learn --account ID --out costs.json
+python scripts/costs.py learn --paper --out costs.json               the newest paper run
 python scripts/costs.py learn --state-folder state/paper-demo-1a2b3c4d --out costs.json
 python scripts/costs.py show costs.json
 python backtest_config.py --data FILE --costs costs.json

@@ -2,6 +2,7 @@
 
 python scripts/export_performance.py                           the default live account
 python scripts/export_performance.py --account ID --out FILE
+python scripts/export_performance.py --paper                   the newest paper run
 python scripts/export_performance.py --state-folder state/paper-demo-1a2b3c4d
 
 The daemon may run meanwhile. Exit status: 0 written, 2 a person is needed.
