@@ -126,9 +126,11 @@ def run_study(
         if not any(_is_present(each) for each in _trials(study)):
             study.enqueue_trial(search.present(), user_attrs={_PRESENT: True})
         objective = _Objective(search, ledger, study, plan.seed)
+        objective.tell_others()
         while (so_far := outcome(study)).trials < plan.trials:
             progress(so_far)
             study.optimize(objective, n_trials=1, catch=(TrainingError,))
+        objective.tell_others()
         progress(so_far)
     if so_far.failed == so_far.trials:
         raise TrainingError(f"tuning: all {so_far.trials} trials failed: {so_far.why_failed}")
@@ -201,6 +203,17 @@ class _Objective:
             result["state"] = "not comparable"
             raise TrialPruned
         return judged.score.value
+
+    def tell_others(self) -> None:
+        """Writes finished trials that this ledger does not know: other hosts made them, or it is
+        another ledger now."""
+        # first the trials: each has its row before it is finished
+        finished = [each for each in _trials(self._study) if _counts(each)]
+        rows = (row.what for row in self._ledger.rows("tune_trial"))
+        known = {what.get("trial") for what in rows if what.get("study") == self._study.study_name}
+        for trial in finished:
+            if trial.number not in known:
+                self._record(trial, {"state": "stored", "score": trial.value, "sharpe": None})
 
     def _record(self, trial: Any, result: dict[str, Any]) -> None:
         search = self._search

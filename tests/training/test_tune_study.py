@@ -104,6 +104,21 @@ def test_study_with_enough_trials_makes_no_more(bench: Bench) -> None:
     assert bench.ledger.count() == 4
 
 
+def test_trials_of_another_host_or_another_ledger_are_counted_in_this_one(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.run(4)
+    here = TrialLedger(tmp_path / "here.sqlite")
+    for _ in range(2):
+        run_study(Hill(), StudyPlan(bench.url, 4, 7), here)
+        assert [row.what["trial"] for row in here.rows("tune_trial")] == [0, 1, 2, 3]
+    run_study(Hill(), StudyPlan(bench.url, 6, 7), here)
+    assert [row.result["state"] for row in here.rows()] == ["stored"] * 4 + ["complete"] * 2
+    assert [row.what["params"] for row in here.rows()][:4] == [
+        row.what["params"] for row in bench.ledger.rows()
+    ]
+
+
 def test_another_seed_makes_other_trials(tmp_path: Path) -> None:
     one, other = (Bench(tmp_path / name, in_memory=True) for name in ("one", "other"))
     one.run(4, seed=1)
