@@ -142,7 +142,7 @@ def _overfitting(of: GoLiveFigures, limits: GoLiveSettings) -> Criterion:
         met, proof = of.chosen_among <= 1, f"the PBO over the daily returns of all of them{why}"
         return criterion("PBO of the sweep", needed, seen, met, proof)
     return criterion(
-        "PBO of the sweep", needed, f"{of.overfitting:.2f} of {of.chosen_among} settings",
+        "PBO of the sweep", needed, f"{of.overfitting:.3f} of {of.chosen_among} settings",
         of.overfitting <= limits.max_overfitting,
         "a longer history, or a choice among fewer and more different settings",
     )  # fmt: skip
@@ -164,10 +164,11 @@ def _ledger(of: GoLiveFigures, _: GoLiveSettings) -> Criterion:
 
 
 def _costs(of: GoLiveFigures, _: GoLiveSettings) -> Criterion:
-    return _whole(
-        "costs", "not below those that the shadow saw", of.cost_gaps, "",
-        "costs learnt from this broker's own deals and quotes: `scripts/costs.py learn`, --costs",
-    )  # fmt: skip
+    learnt = (
+        "costs learnt from this broker's own deals and quotes: `scripts/costs.py learn`, --costs"
+    )
+    proof = "days in shadow: their quotes are compared" if of.cost_gaps is None else learnt
+    return _whole("costs", "not below those that the shadow saw", of.cost_gaps, "", proof)
 
 
 def _whole(

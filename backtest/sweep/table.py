@@ -88,7 +88,7 @@ def words(table: SweepTable, limits: GoLiveSettings) -> list[str]:
     if found is not None and table.pbo is not None:
         said = "above" if table.pbo > limits.max_overfitting else "within"
         lines.append(
-            f"PBO {table.pbo:.2f} of {found.settings} different settings, {said} the limit of "
+            f"PBO {table.pbo:.3f} of {found.settings} different settings, {said} the limit of "
             f"{limits.max_overfitting:g}: the share of splits in which the best setting of one "
             "half was no better than the median in the other; in "
             f"{found.loss:.0%} of them it lost there"

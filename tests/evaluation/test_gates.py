@@ -206,7 +206,7 @@ def test_everything_shown_passes_the_go_live_gate() -> None:
          "training again"),
         ({"ledger_gaps": None}, "trial ledger", "training again"),
         ({"cost_gaps": ("spread 9 points, 1459 seen",)}, "costs", "own deals and quotes"),
-        ({"cost_gaps": None}, "costs", "own deals and quotes"),
+        ({"cost_gaps": None}, "costs", "days in shadow"),
         ({"feature_differences": 1}, "live = batch features", "`parity DAY`"),
         ({"feature_differences": None, "feature_rows": 0}, "live = batch features", "`parity DAY`"),
         ({"class_flips": 2}, "ONNX = native", "real bars"),
