@@ -107,6 +107,7 @@ def _written(
             "labeling": metadata.get("labeling", {}),
             "feature_hash": metadata["feature_hash"],
             "train_cutoff": metadata["train_cutoff_date"],
+            "train_cutoff_ms": metadata["train_cutoff_ms"],
             "graph_sha256": hashlib.sha256(graph.read_bytes()).hexdigest(),
         },
         data_sha256=metadata["data_sha256"],

@@ -51,12 +51,13 @@ def ledger_gaps(
 
 
 def _moved(model: ModelEntry, row: Trial | None) -> str:
-    cutoff = model.train_cutoff_date if row is None else row.what.get("train_cutoff")
-    if cutoff == model.train_cutoff_date:
+    cutoff_ms = model.train_cutoff_ms if row is None else row.what.get("train_cutoff_ms")
+    if cutoff_ms == model.train_cutoff_ms:
         return ""
+    by_ledger = "an unknown time" if cutoff_ms is None else f"{utc_text(cutoff_ms)} UTC"
     return (
-        f"the {model.kind} model learned until {cutoff} by the ledger, until "
-        f"{model.train_cutoff_date} by its manifest"
+        f"the {model.kind} model learned until {by_ledger} by the ledger, until "
+        f"{utc_text(model.train_cutoff_ms)} UTC by its manifest"
     )
 
 

@@ -138,7 +138,7 @@ def model(tmp_path: Path) -> ModelEntry:
 
 def train(made: Made, model: ModelEntry, **other: Any) -> None:
     what = {"symbol": "BTCUSD", "graph_sha256": model.graph.sha256,
-            "train_cutoff": model.train_cutoff_date}  # fmt: skip
+            "train_cutoff_ms": model.train_cutoff_ms}  # fmt: skip
     made.ledger.record("train", what=what | other, data_sha256="d", result={})
 
 
@@ -157,9 +157,9 @@ def test_ledger_that_was_deleted_or_is_another_lacks_the_training(
 
 
 def test_cutoff_that_was_moved_back_in_the_manifest_shows(made: Made, model: ModelEntry) -> None:
-    train(made, model, train_cutoff="2024-06-01T00:00:00+00:00")
+    train(made, model, train_cutoff_ms=1_717_200_000_000)
     (gap,) = ledger_gaps(made.ledger, [model])
-    assert "until 2024-06-01T00:00:00+00:00 by the ledger, until 2020-01-01" in gap
+    assert "until 2024-06-01 00:00 UTC by the ledger, until 2020-01-01 00:00 UTC by" in gap
 
 
 def test_ledger_cut_back_to_before_an_earlier_evidence_shows(made: Made, model: ModelEntry) -> None:

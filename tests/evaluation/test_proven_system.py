@@ -67,7 +67,11 @@ def write_system(folder: Path, *, learned_until_ms: int, ledger: TrialLedger) ->
     entry = entry_of(paths.signal, "signal").model_copy(
         update={"train_cutoff_ms": learned_until_ms, "train_cutoff_date": cutoff}
     )
-    what = {"symbol": "BTCUSD", "graph_sha256": entry.graph.sha256, "train_cutoff": cutoff}
+    what = {
+        "symbol": "BTCUSD",
+        "graph_sha256": entry.graph.sha256,
+        "train_cutoff_ms": learned_until_ms,
+    }
     ledger.record("train", what=what, data_sha256="d", result={"state": "complete"})
     paths.manifest.write_text(Manifest(models={paths.graph.name: entry}).text())
     return paths
