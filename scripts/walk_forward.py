@@ -194,7 +194,8 @@ def _print_report(report: "WalkReport", console: "Console") -> None:
 
     from backtest.walk_forward.tables import tables
 
-    for shown in tables(report):
+    for whole in tables(report):
+        shown = whole.fitting(console.width)
         made = Table(title=shown.title, title_justify="left")
         for place, name in enumerate(shown.head):
             made.add_column(name, justify="right" if place else "left")

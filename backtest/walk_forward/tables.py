@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from backtest.gates import gate_rows
@@ -11,6 +12,7 @@ from backtest.walk_forward.report import WalkReport
 from trading.implausible import LEAST_TRADES
 
 Row = tuple[str, ...]
+_FRAME = 3  # a column's line and the spaces beside it, in characters
 _PERCENT = {"win_rate", "gain", "max_drawdown"}
 _NAMES = {
     "trades": "trades", "win_rate": "win %", "profit_factor": "PF", "sharpe": "Sharpe",
@@ -20,11 +22,25 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A table as a person reads it."""
+    """A table as a person reads it. `wraps`: its words may break into lines; figures may not."""
 
     title: str
     head: Row
     rows: tuple[Row, ...]
+    wraps: bool = False
+
+    def fitting(self, width: int) -> "Shown":
+        """Its first columns that a terminal of `width` characters shows whole."""
+        if self.wraps:
+            return self
+        widest = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        ends = accumulate((each + _FRAME for each in widest), initial=1)
+        fits = sum(end <= width for end in ends) - 1
+        left = len(self.head) - fits
+        if left <= 0:
+            return self
+        title = f"{self.title}; {left} more columns in the file"
+        return Shown(title, self.head[:fits], tuple(row[:fits] for row in self.rows))
 
 
 def tables(report: WalkReport) -> tuple[Shown, ...]:
@@ -32,13 +48,13 @@ def tables(report: WalkReport) -> tuple[Shown, ...]:
     told = report.told
     return (
         Shown(f"Blocks, {told['symbol']}", _BLOCK_HEAD, tuple(map(_block_row, told["blocks"]))),
-        Shown("Pooled", ("", "value", "limits or error"), tuple(_pool_rows(told["pool"]))),
+        Shown("Pooled", ("", "value", "limits or error"), tuple(_pool_rows(told["pool"])), True),
         *(_window_table(name, told[key]) for key, name in (
             ("windows", "All windows"), ("twins", "The same of random twins")) if told[key]),
         *([_twin_table(told["twins"])] if told["twins"] else ()),
         *_reached_tables(told),
         *(Shown(f"{each.gate}: {'passed' if each.passed else 'not passed'}", GATE_HEAD,
-                tuple(gate_rows(each))) for each in report.gates),
+                tuple(gate_rows(each)), True) for each in report.gates),
     )  # fmt: skip
 
 

@@ -64,10 +64,17 @@ def market_arguments(parser: argparse.ArgumentParser) -> None:
         help="a setting for this run, e.g. risk_percent=0.5 (repeatable)")  # fmt: skip
 
 
+def at_least_one(text: str) -> int:
+    """A count on the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"1 or more is allowed, {text!r} came")
+    return int(text)
+
+
 def study_arguments(parser: argparse.ArgumentParser) -> None:
     """The study: how many trials, where it is kept, what it looks at, where the proposal goes."""
     add = parser.add_argument
-    add("--trials", type=int, metavar="N",
+    add("--trials", type=at_least_one, metavar="N",
         help="trials the study shall have in all, earlier ones too (study.trials)")  # fmt: skip
     add("--storage", metavar="URL",
         help=f"database of the study; else ${STORAGE_VARIABLE}, else study.storage")  # fmt: skip

@@ -256,3 +256,9 @@ def test_door_writes_a_proposal_and_changes_no_setting(
         model_params(
             EnsembleParams(found["rf_params"], found["xgb_params"], found["lgb_params"]), "quick", 1
         )
+
+
+def test_study_of_no_trials_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        hyperparams.main(["--trials", "0"])
+    assert "--trials: 1 or more is allowed, '0' came" in capsys.readouterr().err

@@ -34,6 +34,18 @@ def report(headline: Headline | None = SEEDS) -> WalkReport:
     )  # fmt: skip
 
 
+def test_narrow_terminal_is_shown_whole_figures() -> None:
+    blocks, pool = tables(report())[:2]
+    narrow = blocks.fitting(80)
+    assert narrow.head[:6] == ("cutoff", "trades", "win % (95 %)", "PF", "PF₅", "R a trade")
+    dropped = len(blocks.head) - len(narrow.head)
+    assert narrow.title.endswith(f"; {dropped} more columns in the file")
+    assert dropped > 0
+    assert all(len(row) == len(narrow.head) for row in narrow.rows)
+    assert blocks.fitting(200) == blocks
+    assert pool.fitting(40) == pool
+
+
 def test_every_table_is_as_wide_as_its_head() -> None:
     for table in tables(report()):
         assert {len(row) for row in table.rows} == {len(table.head)}, table.title
