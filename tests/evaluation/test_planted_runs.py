@@ -98,9 +98,9 @@ def _decided(run: object) -> DecidedRun:
     """As the backtest's door has it, but for models and files."""
     plan = SimpleNamespace(
         data_sha256="0" * 64, source="planted", market=None, missing_minutes=lambda paper: [],
-        limits=SimpleNamespace(from_ms=0),
+        limits=SimpleNamespace(from_ms=0), m1=None,
     )  # fmt: skip
-    told = SimpleNamespace(train_cutoff_ms=0, graph=SimpleNamespace(sha256=""))
+    told = SimpleNamespace(train_cutoff_ms=0, graph=SimpleNamespace(sha256="", file="planted.onnx"))
     models, outside = ModelSet(SimpleNamespace(metadata=told)), SimpleNamespace(warnings=())
     return DecidedRun(load_settings(), plan, models, outside, run)  # type: ignore[arg-type]
 
