@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.patience import PATIENCE_S
+
 RESET = b"<reset>"
 
 
@@ -38,7 +40,7 @@ def rude(*answers: bytes) -> Iterator[RudeServer]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(10)
+        thread.join(PATIENCE_S)
 
 
 def _serve(listener: socket.socket, server: RudeServer) -> None:

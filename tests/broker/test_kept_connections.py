@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from broker.client.kept_connections import KeptConnections
+from tests.patience import PATIENCE_S
 
-TIMEOUT = httpx.Timeout(5.0)
+TIMEOUT = httpx.Timeout(PATIENCE_S)
 
 
 @dataclass

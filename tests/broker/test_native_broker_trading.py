@@ -21,6 +21,7 @@ from broker.native.intents import KEPT_MS
 from market.server_clock import ServerClock
 from tests.broker.orders import make_order
 from tests.broker.stand_in import NOW_MS, StandIn, sent, server_deal, server_position, server_tick
+from tests.patience import PATIENCE_S
 
 
 def broker_over(mt5: StandIn) -> NativeBroker:
@@ -185,14 +186,14 @@ def test_same_request_from_two_threads_is_sent_once() -> None:
 
     def slowly(_: dict[str, Any]) -> Any:
         entered.set()
-        go.wait(5)
+        go.wait(PATIENCE_S)
         return sent()
 
     mt5.answer_order = slowly
     broker = broker_over(mt5)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(broker.send, make_order())
-        entered.wait(5)
+        entered.wait(PATIENCE_S)
         second = threads.submit(broker.send, make_order())
         go.set()
         assert first.result() == second.result()

@@ -20,6 +20,7 @@ from broker.contract.constants import OrderType
 from mt5api.__main__ import TOKEN_VARIABLE, main
 from mt5api.paper import open_paper, read_spec
 from tests.broker.orders import make_order
+from tests.patience import PATIENCE_S
 
 DAY_MS = 86_400_000
 FROM_MS = 1_735_689_600_000
@@ -48,7 +49,7 @@ class Started:
 
     def ended(self) -> tuple[int, str]:
         """Exit code and what it said."""
-        _, said = self.process.communicate(timeout=20)
+        _, said = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, said
 
 
@@ -77,7 +78,7 @@ def start(tmp_path: Path, connect: Callable[..., RestBroker]) -> Iterator[Callab
 
 
 def _port_of(process: subprocess.Popen[str], ready: Path) -> int:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not ready.exists():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "the bridge did not start"
@@ -126,7 +127,7 @@ def test_bridge_ends_with_its_parent_and_saves_its_clock(start: Callable[..., St
     PaperControl(client.connection).wait_until(START_MS + DAY_MS)
     assert first.process.stdin is not None
     first.process.stdin.close()
-    assert first.process.wait(20) == 0
+    assert first.process.wait(PATIENCE_S) == 0
     again = start(token="secret").client
     assert PaperControl(again.connection).clock().now_msc == START_MS + DAY_MS
 

@@ -28,6 +28,7 @@ from mt5api.paper_app import paper_app
 from tests.broker.paper_bridge import running
 from tests.chaos.audit import NakedSpan, Span
 from tests.chaos.stand import PAPER, TRADE
+from tests.patience import PATIENCE_S
 from tests.trading.doubles import Recorder, TinyPredictor
 from trading.assemble import Trade, assemble
 from trading.bot import Bot
@@ -79,10 +80,15 @@ class Field:
         self._held = ExitStack()
         self.url = self._held.enter_context(running(paper_app(self.bridge, token="")))
         settings = BridgeSettings(
-            api_base_url=self.url, dialect=dialect, server_timezone=paper.server_timezone
+            api_base_url=self.url,
+            dialect=dialect,
+            server_timezone=paper.server_timezone,
+            read_timeout_s=PATIENCE_S,
         )
         self.broker = connect(settings, back_off=wait_none())
-        self.control = self._held.enter_context(httpx.Client(base_url=self.url, trust_env=False))
+        self.control = self._held.enter_context(
+            httpx.Client(base_url=self.url, trust_env=False, timeout=PATIENCE_S)
+        )
         self.journal = Journal(folder / "journal.sqlite")
         for each in (self.broker, self.journal, self.terminal):
             self._held.callback(each.close)

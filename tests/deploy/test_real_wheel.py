@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
          "--retries", "1", "--timeout", "15", "--platform", "win_amd64", "--python-version",
          "3.11", "--only-binary=:all:", "--no-deps", "--dest", str(folder), "MetaTrader5"],
-        capture_output=True, text=True, timeout=90, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     found = list(folder.glob("*.whl"))
     if not found:

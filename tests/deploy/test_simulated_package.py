@@ -25,7 +25,7 @@ def run(tmp_path: Path) -> Run:
     def python(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join((str(ROOT), str(ROOT / "deploy" / "metatrader5-simulated")))
         return subprocess.run(
-            [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+            [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True,
             env={**os.environ, "PYTHONPATH": path, "NOVOSKY_SIM_SPEED": "step", **variables},
             check=False,
         )  # fmt: skip

@@ -12,6 +12,7 @@ import pytest
 from market.sources.calendar_archive import CalendarArchive
 from market.sources.forex_factory import CalendarFeed
 from tests.doctor.ward import NOW_MS, Ward
+from tests.patience import PATIENCE_S
 
 BOT = "123456:a-bot-token-of-the-test"
 _SET = {"ok": True, "result": {"username": "novosky_bot"}}
@@ -41,7 +42,7 @@ def answering(**answers: tuple[int, object]) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(PATIENCE_S)
         server.server_close()
 
 

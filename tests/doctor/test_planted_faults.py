@@ -17,6 +17,7 @@ from broker.contract.constants import AccountTradeMode
 from ml.predictors.compat import Kind
 from ml.predictors.settings import ModelPaths
 from tests.doctor.ward import NOW_MS, Ward
+from tests.patience import PATIENCE_S
 from tests.tiny_models import learned_from_another
 from trading.doctor import storage
 from trading.journal import Journal
@@ -309,4 +310,4 @@ def another_process(script: str) -> Iterator[int]:
         assert process.stdout.readline() == "ready\n"
         yield process.pid
     finally:
-        process.communicate("over\n", timeout=30)
+        process.communicate("over\n", timeout=PATIENCE_S)

@@ -17,6 +17,7 @@ from mt5api.paper_app import paper_app
 from mt5api.paper_clock import PaperClock
 from tests.broker.paper_bridge import client_of, make_terminal, native_broker, running, talking_to
 from tests.faults.venues import STEP_MS, HttpVenue, order
+from tests.patience import PATIENCE_S
 
 START_MS = 1_767_225_600_000
 
@@ -41,7 +42,7 @@ def test_fault_comes_as_the_contract_writes_it(venue: HttpVenue) -> None:
         "when": {"after_calls": 3, "count": 1, "prob": 1.0, "from_msc": 0, "to_msc": 0},
         "params": {},
     }
-    added = httpx.post(venue.url + "/_paper/faults", json=body, trust_env=False)
+    added = httpx.post(venue.url + "/_paper/faults", json=body, trust_env=False, timeout=PATIENCE_S)
     assert (added.status_code, added.json()) == (200, {"id": 1})
     (fault,) = venue.control.active()
     assert (fault.name, fault.match, fault.when) == (
@@ -103,7 +104,9 @@ def test_kind_of_a_trade_request_tells_closes_from_entries(venue: HttpVenue, nam
     ],
 )
 def test_what_cannot_be_is_400_with_a_reason(venue: HttpVenue, path: str, body: str) -> None:
-    answer = httpx.post(f"{venue.url}/_paper/{path}", content=body, trust_env=False)
+    answer = httpx.post(
+        f"{venue.url}/_paper/{path}", content=body, trust_env=False, timeout=PATIENCE_S
+    )
     assert answer.status_code == 400
     assert len(answer.json()["error"]["message"]) > 10
     assert venue.control.active() == ()
@@ -135,7 +138,7 @@ def test_bridge_without_faults_has_none_of_these_paths() -> None:
 def test_paths_need_the_token(tmp_path: Path) -> None:
     bridge = open_paper(read_spec(write_spec(tmp_path)))
     with running(paper_app(bridge, token="secret")) as url:
-        answer = httpx.post(f"{url}/_paper/reset", trust_env=False)
+        answer = httpx.post(f"{url}/_paper/reset", trust_env=False, timeout=PATIENCE_S)
         assert answer.status_code == 401
         with client_of(url, "secret") as client:
             FaultControl(client.connection).reset()

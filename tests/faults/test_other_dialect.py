@@ -19,6 +19,7 @@ from tests.broker.paper_bridge import (
     running,
 )
 from tests.faults.venues import ONCE, HttpVenue, order
+from tests.patience import PATIENCE_S
 
 PREFIX = "/broker/4711"
 
@@ -63,7 +64,7 @@ def test_bridge_speaks_in_its_own_words(
 def test_rejection_with_status_200(other: HttpVenue, code: int) -> None:
     other.fault("http200_retcode", retcode=code)
     body = {"symbol": "BTCUSD", "type": "BUY", "volume": 0.1}
-    answer = httpx.post(other.url + "/orders", json=body, trust_env=False)
+    answer = httpx.post(other.url + "/orders", json=body, trust_env=False, timeout=PATIENCE_S)
     assert (answer.status_code, answer.json()["retcode"]) == (200, code)
     assert other.broker.send(order()).retcode == code
     assert other.entries() == []

@@ -13,6 +13,7 @@ from broker.contract.marks import comment_of
 from broker.contract.paper import FaultMatch, FaultWhen
 from mt5api.faults import FAULT_HEADER
 from tests.faults.venues import ONCE, STEP_MS, HttpVenue, Venue
+from tests.patience import PATIENCE_S
 
 HEADER = FAULT_HEADER.decode()
 
@@ -167,7 +168,7 @@ def test_rejection_with_status_200(venue: HttpVenue, code: int) -> None:
     assert (result.retcode, result.deal) == (code, 0)
     assert venue.entries() == []
     assert httpx.post(
-        venue.url + "/orders", content=b'{"symbol": "BTCUSD"}', trust_env=False
+        venue.url + "/orders", content=b'{"symbol": "BTCUSD"}', trust_env=False, timeout=PATIENCE_S
     ).status_code == 400  # fmt: skip
 
 
@@ -185,8 +186,9 @@ def test_clock_tells_events_that_happened_on_the_way(venue: HttpVenue) -> None:
     at_ms = venue.terminal.now_ms + 5000
     venue.fault("deposit", when=FaultWhen(from_msc=at_ms))
     answer = httpx.post(
-        venue.url + "/_paper/clock", json={"wait_until_msc": at_ms}, trust_env=False
-    )
+        venue.url + "/_paper/clock", json={"wait_until_msc": at_ms}, trust_env=False,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
     assert answer.headers[HEADER] == "deposit"
 
 

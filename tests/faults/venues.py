@@ -26,6 +26,7 @@ from mt5api.app import create_app
 from mt5api.faults import PaperVenue, with_faults
 from mt5api.paper_clock import PaperClock
 from tests.broker.paper_bridge import ZONE, client_of, make_terminal, running
+from tests.patience import PATIENCE_S
 
 STEP_MS = 900_000
 ALWAYS, ANY = FaultWhen(), FaultMatch()
@@ -75,7 +76,7 @@ class HttpVenue(Venue):
         return PaperControl(self.broker.connection)
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, trust_env=False)
+        return httpx.get(self.url + path, trust_env=False, timeout=PATIENCE_S)
 
 
 def order(client_id: str = "one", **given: Any) -> OrderRequest:

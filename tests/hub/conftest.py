@@ -17,6 +17,7 @@ from ml.predictors.settings import ModelPaths
 from tests.hub.hugging_face import REPO, TOKEN, hugging_face
 from tests.hub.models import make_models
 from tests.hub.s3_server import BUCKET, KEY, KEY_ID, s3_server
+from tests.patience import PATIENCE_S
 
 S3_SECRETS = {Secrets.S3_KEY_ID: KEY_ID, Secrets.S3_KEY: KEY}
 HF_SECRETS = {Secrets.HF_TOKEN: TOKEN}
@@ -47,7 +48,7 @@ def s3(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
     settings = HubSettings(
         store="s3", bucket=BUCKET, endpoint_url=request.getfixturevalue("s3_url"),
-        prefix=f"{tmp_path.name}/", timeout_s=10,
+        prefix=f"{tmp_path.name}/", timeout_s=PATIENCE_S,
     )  # fmt: skip
     return Place(
         S3Store(settings, Secrets(S3_SECRETS)), settings,

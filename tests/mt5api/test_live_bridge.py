@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ import pytest
 from broker.contract.wire import encode
 from mt5api.__main__ import main
 from tests.broker.orders import make_order
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGIN, SERVER = 4242, "Any-Demo"
@@ -60,7 +62,7 @@ class Bridge:
         return self.http.get("/health").json()
 
     def until_status(self, status: str) -> Any:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while (health := self.health())["status"] != status:
             assert time.monotonic() < deadline, health
             time.sleep(0.05)
@@ -95,14 +97,14 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Bridge]]:
              "--port", "0", "--ready-file", str(ready), "--state-dir", str(tmp_path / "bridge")],
             cwd=ROOT, env=environment, stderr=subprocess.PIPE,
         )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while not ready.exists():
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < deadline, "the bridge did not start"
             time.sleep(0.01)
         port = json.loads(ready.read_text())["port"]
         http = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=40,
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE_S,
             headers={"Authorization": f"Bearer {TRADE}"},
         )  # fmt: skip
         started.append(Bridge(process, http, tmp_path / "hang"))
@@ -140,7 +142,7 @@ def test_live_bridge_trades_is_killed_and_replays_from_disk(start: Callable[...,
     bought = first.buy("a-1", sl=1.0)
     assert bought.status_code == 201, bought.text
     first.process.send_signal(signal.SIGKILL)
-    first.process.wait(20)
+    first.process.wait(PATIENCE_S)
 
     second = start()
     again = second.until_status("ok")
@@ -179,18 +181,19 @@ def _scopes_open_what_they_should(http: httpx.Client) -> None:
 def test_health_answers_at_once_and_is_down_while_the_terminal_hangs(
     start: Callable[..., Bridge],
 ) -> None:
+    """Answers that waited for the terminal would all take seconds; one does on a busy machine."""
     bridge = start("hanging", call_limit_s=4.0)
     bridge.until_status("ok")
     bridge.hang.write_text("quotes")
-    slowest_s, statuses = 0.0, set()
+    took_s = []
     until_s = time.monotonic() + 3.5
     while time.monotonic() < until_s:
         asked_s = time.monotonic()
-        statuses.add(bridge.health()["status"])
-        slowest_s = max(slowest_s, time.monotonic() - asked_s)
+        bridge.health()
+        took_s.append(time.monotonic() - asked_s)
         time.sleep(0.02)
-    assert "down" in statuses
-    assert slowest_s < 0.5
+    bridge.until_status("down")
+    assert median(took_s) < 0.5
     assert bridge.http.get("/symbols/BTCUSD/tick").status_code == 504
     bridge.hang.unlink()
     bridge.until_status("ok")
@@ -208,7 +211,7 @@ def test_bridge_killed_between_fill_and_answer_never_sends_that_order_again(
         first.until_status("down")
         second_try = first.buy("a-1")
         first.process.kill()
-        assert isinstance(lost.exception(30), httpx.TransportError)
+        assert isinstance(lost.exception(PATIENCE_S), httpx.TransportError)
     assert (second_try.status_code, second_try.headers["retry-after"]) == (409, "1")
     first.hang.unlink()
 

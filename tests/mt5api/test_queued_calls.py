@@ -9,6 +9,7 @@ import pytest
 from broker.contract.errors import BrokerUnavailable
 from mt5api.errors import Busy
 from mt5api.live.calls import QueuedCalls
+from tests.patience import PATIENCE_S
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -24,7 +25,7 @@ class Held:
 
     def __call__(self) -> str:
         self.began.set()
-        assert self._go.wait(10)
+        assert self._go.wait(PATIENCE_S)
         return "held"
 
     def let_go(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.news.feeds import body, row
 from tests.news.server import FeedServer, feed_server
+from tests.patience import PATIENCE_S
 from trading.news_feed import FeedState, NewsFeed
 from trading.news_settings import NewsSettings
 
@@ -143,6 +144,6 @@ def test_thread_reads_beside_the_loop_and_ends_with_it(server: FeedServer) -> No
         NewsSettings(url=server.url), key="live-main", client=Client(transport=transport)
     )
     with feed:
-        assert read.wait(10)
+        assert read.wait(PATIENCE_S)
     assert not any(each.name == "news-feed" for each in threading.enumerate())
     assert len(server.asked) == 1

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from settings import load_settings
 from tests.onboarding.conftest import ROOT
+from tests.patience import PATIENCE_S
 
 TOKEN = "a-trade-token-of-the-test"
 COMMAND = [sys.executable, str(ROOT / "scripts" / "onboarding.py"), "--no-doctor"]
@@ -95,7 +96,7 @@ def test_other_value_in_env_is_replaced_only_after_a_yes(project: Path) -> None:
 def piped(project: Path, answers: str, *flags: str) -> "subprocess.CompletedProcess[str]":
     command = [*COMMAND, "--project", str(project), *flags]
     return subprocess.run(
-        command, input=answers, capture_output=True, text=True, timeout=60, check=False,
+        command, input=answers, capture_output=True, text=True, check=False,
         env={"PATH": os.environ["PATH"], "COLUMNS": "200"},
     )  # fmt: skip
 
@@ -127,14 +128,14 @@ def converse(command: list[str]) -> tuple[str, int]:
 
 def _wait_for_silence(terminal: int) -> None:
     """What is typed before a hidden question has switched the echo off is thrown away."""
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + PATIENCE_S
     while termios.tcgetattr(terminal)[3] & termios.ECHO:
         assert time.monotonic() < deadline_s, "the echo stays on"
         time.sleep(0.005)
 
 
 def _read(terminal: int, said: str, *, may_end: bool = False) -> str:
-    ready, _, _ = select.select([terminal], [], [], 60.0)
+    ready, _, _ = select.select([terminal], [], [], PATIENCE_S)
     assert ready, f"nothing more came after: {said[-500:]}"
     try:
         return os.read(terminal, 65536).decode()

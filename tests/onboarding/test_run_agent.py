@@ -44,7 +44,7 @@ def ask(desk: Path, assistant: str, *arguments: str, **given: str) -> Done:
     }  # fmt: skip
     return subprocess.run(
         [str(SCRIPT), *arguments], env=environment | given, capture_output=True, text=True,
-        timeout=60, check=False,
+        check=False,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.operations.conftest import Operated
+from tests.patience import PATIENCE_S
 from tests.trading.doubles import AWAY
 from trading.heartbeat import FILE, Beat, Heartbeat, HeartbeatSettings, UrlPulse
 from trading.pager import NoPager
@@ -160,7 +161,7 @@ def test_url_is_sent_the_state_by_post(receiver: Receiver, tmp_path: Path) -> No
     pulse = UrlPulse(receiver.url, HeartbeatSettings(every_s=5.0))
     heart = Heartbeat(tmp_path, NoPager(), url=pulse)
     heart.cycle(broker_ms=9, bar_open_ms=8, positions=1, failed=False)
-    assert receiver.arrived.wait(10)
+    assert receiver.arrived.wait(PATIENCE_S)
     heart.over("done")
     method, body = receiver.bodies[0]
     assert method == "POST"
@@ -171,7 +172,7 @@ def test_url_may_be_called_by_get(receiver: Receiver, tmp_path: Path) -> None:
     pulse = UrlPulse(receiver.url, HeartbeatSettings(method="GET"))
     heart = Heartbeat(tmp_path, NoPager(), url=pulse)
     heart.cycle(broker_ms=9, bar_open_ms=8, positions=1, failed=False)
-    assert receiver.arrived.wait(10)
+    assert receiver.arrived.wait(PATIENCE_S)
     heart.over("done")
     assert receiver.bodies[0] == ("GET", b"")
 
@@ -188,7 +189,7 @@ def test_slow_receiver_delays_no_cycle(receiver: Receiver, operated: Operate) ->
     receiver.hold.clear()
     daemon = operated(bars=6, pulse=UrlPulse(receiver.url, HeartbeatSettings()))
     daemon.run()
-    assert receiver.arrived.wait(10)
+    assert receiver.arrived.wait(PATIENCE_S)
     assert (len(daemon.lines), receiver.answered) == (6, 0)
     receiver.hold.set()
     assert daemon.bot.heartbeat is not None

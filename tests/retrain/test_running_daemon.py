@@ -27,6 +27,7 @@ from retrain.swapping import roll_back, swap
 from scripts.retrain import main
 from tests.broker.paper_bridge import served
 from tests.builders import MONDAY_MS
+from tests.patience import PATIENCE_S
 from tests.retrain.projects import DAY_MS, ROOT, make_run
 from tests.retrain.short_runs import SMALL, write_short_bars
 from tests.retrain.weekly_runs import own_files, run_folder
@@ -98,7 +99,7 @@ def running(project: Path) -> Iterator[subprocess.Popen[str]]:
         yield daemon
     finally:
         daemon.send_signal(signal.SIGINT)
-        rest, _ = daemon.communicate(timeout=60)
+        rest, _ = daemon.communicate(timeout=PATIENCE_S)
     assert daemon.returncode == 0, rest
 
 

@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.postgres import PostgresServer
 from tests.supabase.day import ACCOUNT, START_MS, day, entry, journal_of, leave, snapshot
 from tests.supabase.rest import ANON, SERVICE, Lost, Rest, serving
@@ -37,7 +38,7 @@ class Stand:
     ) -> Sync:
         """A sync as a fresh process would make it."""
         delivery = self.folder / "delivery.sqlite"
-        store = SupabaseStore(SupabaseSecrets(self.rest.url, key), timeout_s=5.0)
+        store = SupabaseStore(SupabaseSecrets(self.rest.url, key), timeout_s=PATIENCE_S)
         made = Sync(
             OutboxReader(self.folder / "journal"), Cursor(delivery, "supabase"),
             DeadLetters(delivery, "supabase"), store,
@@ -290,7 +291,7 @@ def read_as() -> Callable[[Rest, str], list[dict[str, Any]]]:
     from supabase import ClientOptions, create_client
 
     def read(rest: Rest, token: str) -> list[dict[str, Any]]:
-        with httpx.Client() as http:
+        with httpx.Client(timeout=PATIENCE_S) as http:
             options = ClientOptions(auto_refresh_token=False, httpx_client=http)
             client = create_client(rest.url, ANON, options)
             client.postgrest.auth(token)

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.patience import PATIENCE_S
 from trading.supabase import SupabaseStore
 from trading.supabase_settings import SupabaseSecrets
 from trading.supabase_sync import RowRefused, StoreAway, StoreError, StoreRefuses
@@ -49,7 +50,7 @@ def project() -> Iterator[_Project]:
 
 
 def _insert(url: str) -> None:
-    store = SupabaseStore(SupabaseSecrets(url, KEY), timeout_s=5.0)
+    store = SupabaseStore(SupabaseSecrets(url, KEY), timeout_s=PATIENCE_S)
     try:
         store.insert("trades", [{"deal_id": 1}], ("deal_id",), merge=False)
     finally:

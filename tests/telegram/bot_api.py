@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+from tests.patience import PATIENCE_S
+
 TOKEN = "1234567:stand-in-secret-of-the-bot"
 CHAT = 4711
 _ME = {"id": 1, "is_bot": True, "first_name": "Stand-in", "username": "stand_in_bot"}
@@ -99,7 +101,7 @@ class BotApi:
     def texts(self, chat: int = CHAT) -> list[str]:
         return [each.text for each in self.messages if each.chat == chat]
 
-    def wait_for(self, words: str, *, after: int = 0, within_s: float = 15.0) -> Message:
+    def wait_for(self, words: str, *, after: int = 0, within_s: float = PATIENCE_S) -> Message:
         """The first message behind place `after` that holds these words."""
         until_s = time.monotonic() + within_s
         with self._changed:
@@ -112,12 +114,20 @@ class BotApi:
                     raise AssertionError(f"no message with {words!r} in {self.texts()[after:]}")
                 self._changed.wait(left_s)
 
-    def ask(self, text: str, words: str, *, within_s: float = 15.0) -> tuple[Message, float]:
+    def ask(self, text: str, words: str, *, within_s: float = PATIENCE_S) -> tuple[Message, float]:
         """Writes, waits for the answer that holds `words`, and how long that took, seconds."""
         after, asked_s = len(self.messages), time.monotonic()
         self.write(text)
         answer = self.wait_for(words, after=after, within_s=within_s)
         return answer, answer.at_s - asked_s
+
+    def quickest(self, text: str, words: str) -> float:
+        """Seconds to the answer: a machine that stalls does so once, slow answers are always."""
+        _, took_s = self.ask(text, words)
+        for _ in range(2):
+            if took_s >= 1.0:
+                took_s = min(took_s, self.ask(text, words)[1])
+        return took_s
 
     def answer(self, method: str, words: dict[str, Any], body: bytes) -> tuple[int, Any] | None:
         """(status, result or description); None: the connection is cut without an answer."""

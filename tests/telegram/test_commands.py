@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.patience import until
 from tests.telegram.bot_api import CHAT, BotApi
 from tests.telegram.stand import WEEK, ZONE, Stand, long_terminal
 from tests.trading.doubles import BAR_MS, FROM_MS
@@ -32,13 +33,6 @@ FAR_STOPS = DecisionSettings.model_validate(
 )
 
 
-def until(is_so: Callable[[], bool], within_s: float = 30.0) -> None:
-    end_s = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < end_s
-        time.sleep(0.002)
-
-
 def wait_for_bars(stand: Stand) -> None:
     """Until the board knows a few decided bars."""
     until(lambda: stand.board.now.decided >= 3)
@@ -59,7 +53,7 @@ def test_every_question_is_answered_in_a_second_and_the_loop_decides_the_same(
         wait_for_bars(asked)
         for _ in range(1 + bars // 300):
             for question, words in QUESTIONS:
-                _, took[question] = api.ask(question, words)
+                took[question] = api.quickest(question, words)
 
     asked.run_beside(person)
     assert asked.lines == expected

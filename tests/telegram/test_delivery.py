@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.patience import PATIENCE_S, until
 from tests.telegram.bot_api import BotApi, Message
 from tests.telegram.stand import Stand, long_terminal
 from trading.outbox import Cursor
@@ -25,9 +26,9 @@ def expected(stand: Stand) -> list[str]:
     return [shortened(text, 4096) for each in rows if (text := message(each, style))]
 
 
-def delivered(stand: Stand, api: BotApi, *, within_s: float = 20.0) -> list[str]:
+def delivered(stand: Stand, api: BotApi) -> list[str]:
     """What the chat got once nothing waits any more."""
-    wanted, end_s = len(expected(stand)), time.monotonic() + within_s
+    wanted, end_s = len(expected(stand)), time.monotonic() + PATIENCE_S
     while len(api.messages) < wanted and time.monotonic() < end_s:
         time.sleep(0.02)
     time.sleep(0.3)
@@ -159,8 +160,7 @@ def test_entries_and_exits_come_with_a_picture(stand: MakeStand, api: BotApi) ->
     ).start()
     drawn.run()
     pictured: list[Message] = []
-    until(lambda: bool(pictured) or pictured.extend(m for m in api.messages if m.picture) or False,
-          within_s=60)  # fmt: skip
+    until(lambda: bool(pictured) or pictured.extend(m for m in api.messages if m.picture) or False)
     assert "BTCUSD" in pictured[0].text
 
 
@@ -197,10 +197,3 @@ def position(stand: Stand) -> int | None:
     found = cursor.row_id
     cursor.close()
     return found
-
-
-def until(is_so: Callable[[], bool], within_s: float = 20.0) -> None:
-    end_s = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < end_s
-        time.sleep(0.01)

@@ -21,6 +21,7 @@ from market.server_clock import ServerClock
 from market.sources.calendar_archive import read_archive
 from tests.broker.paper_bridge import served
 from tests.news.server import feed_server
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE_THE_CLOSE_MS = 2_000
@@ -76,7 +77,7 @@ def test_live_daemon_decides_the_bar_that_closes_and_stops_cleanly(
     said = []
     first_bar = next(line for line in daemon.stdout if said.append(line) or "margin" in line)
     daemon.send_signal(signal.SIGINT)
-    rest, errors = daemon.communicate(timeout=60)
+    rest, errors = daemon.communicate(timeout=PATIENCE_S)
     assert (daemon.returncode, errors) == (0, "")
     assert f"news: {news_url} every 60 min, not read yet; " in " ".join(said)
     assert "demo account: trades without proof" in " ".join(said)
@@ -107,7 +108,7 @@ def test_live_daemon_on_a_real_account_without_evidence_halts_entries(
     said = []
     next(line for line in daemon.stdout if said.append(line) or "margin" in line)
     daemon.send_signal(signal.SIGINT)
-    daemon.communicate(timeout=60)
+    daemon.communicate(timeout=PATIENCE_S)
     assert daemon.returncode == 0
     assert "this real-money account does not trade without evidence" in " ".join(said)
     journal = sqlite3.connect(tmp_path / "state" / "live-default" / "journal.sqlite")
