@@ -68,9 +68,8 @@ def read_base(
     return SweepBase(
         history=history, forecasts=forecasts, m1=_m1_rows(history, plan, len(forecasts)),
         minutes=_minutes(plan, to_ms + ONE_MORE_BAR_MS),
-        from_ms=plan.limits.from_ms, to_ms=to_ms,
-        settings=TradedSettings(settings.decision, settings.paper), instrument=of,
-        slippage=slippage,
+        from_ms=plan.limits.from_ms, to_ms=to_ms, instrument=of, slippage=slippage,
+        settings=TradedSettings(settings.decision, settings.paper),
         orders=Orders(daemon.strategy_id, daemon.act_within_ms, daemon.orders.magic_bits),
         news=outside.news, paths=paths, features=settings.ml.features,
         models=_model_files(paths, models), answers=files_in(CACHE, _answer_files(models)),
