@@ -10,6 +10,7 @@ from backtest.columns import DecidedBars, ModelColumns
 from backtest.rules import Rules
 from backtest.venue import Venue
 from market.bars import Float64s, Int64s
+from market.local_days import LocalPeriods
 from market.rounding import tick_prices
 from trading.advice import Adviser
 from trading.day_book import DayBook
@@ -17,7 +18,6 @@ from trading.decision import quiet
 from trading.decision.guards import worth_at
 from trading.decision.prop_guard import BEFORE_MIDNIGHT_MS, flat_line, tomorrow
 from trading.decision.records import OpenTrade, PropState
-from trading.local_days import LocalPeriods
 from trading.trade_state import HELD_LOOKBACK_MS, entry_volume_lots
 
 Bools = NDArray[np.bool_]

@@ -12,9 +12,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from broker.contract.messages import Snapshot
+from market.local_days import LocalPeriods
 from trading.day_figures import latency, own_trades, refusals, traded
 from trading.journal import Journal
-from trading.local_days import LocalPeriods
 from trading.outbox import Outgoing
 from trading.report import BarReport, Relay, Reporter
 from trading.status_board import StatusBoard

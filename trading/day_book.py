@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from broker.contract.constants import DealType
 from broker.contract.messages import Deal
+from market.local_days import LocalPeriods
 from market.quick import quick
 from trading.decision.records import DayState, GuardState, PropState
-from trading.local_days import LocalPeriods
 from trading.trade_book import TradeBook
 
 _TRADES = (DealType.BUY, DealType.SELL)

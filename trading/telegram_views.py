@@ -10,12 +10,12 @@ from html import escape
 from broker.contract.constants import PositionType
 from broker.contract.messages import Position
 from market.calendar import Impact
+from market.local_days import LocalPeriods
 from trading.day_figures import latency, own_trades, traded
 from trading.decision.gate import RULES as GATE_RULES
 from trading.decision.guards import lowest_equity, worst_equity
 from trading.decision.records import Denial
 from trading.journal_reads import JournalReads
-from trading.local_days import LocalPeriods
 from trading.status_board import Status
 from trading.telegram_text import Style, duration
 from trading.why import bar_story

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from market.bars import Float64s, Int64s, utc_text
-from trading.local_days import LocalPeriods
+from market.local_days import LocalPeriods
 
 
 @dataclass(frozen=True, slots=True, eq=False)

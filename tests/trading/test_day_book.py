@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from broker.contract.constants import DealEntry, DealType
 from broker.contract.messages import Deal
+from market.local_days import LocalPeriods
 from tests.builders import make_deal
 from trading.day_book import DayBook, PastClose, PropAccount
 from trading.decision.records import DayState, GuardState
-from trading.local_days import LocalPeriods
 from trading.trade_book import TradeBook
 
 HOUR_MS = 3_600_000

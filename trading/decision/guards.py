@@ -1,13 +1,12 @@
 """Folds that guards look at: losses in a row, local days, the worst equity of a bar. Pure."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from market.bars import Float64s
 from market.instrument import Instrument
+from market.local_days import LocalPeriods
 from trading.decision.records import (
     ClosedTrade,
     DayState,
@@ -72,24 +71,9 @@ def lowest_equity(now: DecisionInput, day: DayState, worst: float) -> float:
 
 def local_midnight_ms(now_ms: int, zone: str) -> int:
     """The start of the local day that holds `now_ms`, as epoch ms, in any host zone."""
-    first_ms, next_ms = _last_day.get(zone, (0, 0))
-    if not first_ms <= now_ms < next_ms:
-        first_ms, next_ms = _last_day[zone] = _local_day(now_ms, _zone(zone))
-    return first_ms
-
-
-# The local day that was asked for last, by zone: most questions are about the same one.
-_last_day: dict[str, tuple[int, int]] = {}
-
-
-def _local_day(now_ms: int, zone: ZoneInfo) -> tuple[int, int]:
-    """[first instant, first instant of the next) of the local day that holds `now_ms`."""
-    day = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone).date()
-    bounds = (datetime.combine(d, time(), zone) for d in (day, day + timedelta(days=1)))
-    first_ms, next_ms = (round(midnight.timestamp() * 1000) for midnight in bounds)
-    return first_ms, next_ms
+    return _days(zone).start_ms(now_ms)
 
 
 @lru_cache(maxsize=8)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
+def _days(zone: str) -> LocalPeriods:
+    return LocalPeriods(zone)

@@ -1,6 +1,6 @@
 """Local days and ISO weeks as instants, right over every change of the clocks. Pure."""
 
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -28,7 +28,7 @@ class LocalPeriods:
         return self._end_ms
 
     def _bounds(self, at_ms: int) -> tuple[int, int]:
-        day = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone).toordinal()
+        day = datetime.fromtimestamp(at_ms / 1000, self._zone).toordinal()
         first = day - (day - 1) % 7 if self._days == 7 else day  # ordinal 1 was a Monday
         return _midnight_ms(self._zone, first), _midnight_ms(self._zone, first + self._days)
 
