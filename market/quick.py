@@ -1,4 +1,4 @@
-"""Frozen records that are made four times faster, for those made on every bar.
+"""Records that are made in a fraction of the time, for those made on every bar.
 
 A frozen dataclass stores each field through `object.__setattr__`, a call per field. `quick` turns
 one into a struct of msgspec with the same fields and methods, whose constructor is written in C.
@@ -18,7 +18,7 @@ _OF_THE_STRUCT = {"__init__", "__slots__", "__getstate__", "__setstate__", "__an
 
 
 def quick(record: type[_T]) -> type[_T]:
-    """Decorates a `@dataclass(frozen=True, slots=True)` of plain fields that nothing inherits.
+    """Decorates a `@dataclass(slots=True)`, frozen or not, of plain fields that nothing inherits.
 
     `TypeError` if it has a base, `__post_init__` or a default factory. Values may not refer back to
     the record: the cycle collector does not look at it.
@@ -34,9 +34,15 @@ def quick(record: type[_T]) -> type[_T]:
     struct = msgspec.defstruct(
         record.__name__,
         [(f.name, f.type) if f.default is MISSING else (f.name, f.type, f.default) for f in each],
-        namespace=body, module=record.__module__, frozen=True, gc=False,
+        namespace=body, module=record.__module__, eq=False, gc=False,
+        frozen=record.__dataclass_params__.frozen,  # type: ignore[attr-defined]
     )  # fmt: skip
     return cast("type[_T]", struct)
+
+
+def values(record: object) -> tuple[Any, ...]:
+    """The values of a quick record, in the order of its fields."""
+    return msgspec.structs.astuple(cast("msgspec.Struct", record))
 
 
 def _refuse_heirs(cls: type) -> None:

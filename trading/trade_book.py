@@ -7,9 +7,12 @@ from broker.contract.constants import DealEntry, DealReason, DealType
 from broker.contract.marks import strategy_of
 from broker.contract.messages import Deal
 from market.bars import utc_text
+from market.quick import quick
 from trading.decision.records import ClosedTrade, OpenTrade, Side
 
 _LEAST_VOLUME = 1e-6
+# Sums of minor units are whole in it: rounding to it drops what float addition left.
+_GRAIN = 1e8
 _SERVER_REASONS = (DealReason.ROLLOVER, DealReason.VMARGIN, DealReason.SPLIT)
 # Bound once: an enumeration's member costs ten times a plain name, several times a trade.
 _IN, _INOUT, _ROLLOVER = DealEntry.IN, DealEntry.INOUT, DealReason.ROLLOVER
@@ -22,12 +25,15 @@ def is_ours(magic: int, strategy_id: int) -> bool:
     return strategy_of(magic) == strategy_id
 
 
+@quick
 @dataclass(slots=True)
 class _Ledger:
-    """The deals of one of our positions so far. `adopted`: its opening deal is not known."""
+    """The deals of one of our positions so far. `price_in`: of the first one. `adopted`: its
+    opening deal is not known."""
 
     side: Side
     opened_ms: int
+    price_in: float
     volume: float = 0.0
     cost_in: float = 0.0
     closed_volume: float = 0.0
@@ -97,8 +103,9 @@ class TradeBook:
         if trade.position_id not in self._open and not self.has_closed(trade.position_id):
             volume = trade.volume_lots
             self._open[trade.position_id] = _Ledger(
-                trade.side, trade.opened_ms, volume, volume * trade.price_open, adopted=True
-            )
+                trade.side, trade.opened_ms, trade.price_open, volume, volume * trade.price_open,
+                adopted=True,
+            )  # fmt: skip
             self.opened.append(trade.opened_ms)
 
     def unsettled(self, positions: Sequence[OpenTrade]) -> tuple[str, ...]:
@@ -130,7 +137,7 @@ class TradeBook:
             if deal.position_id in self._closed_at:
                 self._amend(deal)
                 return
-            ledger = self._open[deal.position_id] = _Ledger(_side(deal), deal.time_msc)
+            ledger = self._open[deal.position_id] = _Ledger(_side(deal), deal.time_msc, deal.price)
             self.opened.append(deal.time_msc)
         cash = deal.profit + deal.swap + deal.commission + deal.fee
         ledger.net += cash
@@ -142,7 +149,8 @@ class TradeBook:
             return
         if opens:
             if ledger.adopted:
-                ledger.adopted, ledger.volume, ledger.cost_in = False, 0.0, 0.0
+                ledger.adopted, ledger.price_in = False, deal.price
+                ledger.volume = ledger.cost_in = 0.0
             ledger.volume += deal.volume
             ledger.cost_in += deal.volume * deal.price
             ledger.fees_in += cash
@@ -160,7 +168,7 @@ class TradeBook:
         self._close(ledger, deal)
         if is_ours(deal.magic, self.strategy_id):
             self._open[deal.position_id] = _Ledger(
-                _side(deal), deal.time_msc, rest, rest * deal.price
+                _side(deal), deal.time_msc, deal.price, rest, rest * deal.price
             )
             self.opened.append(deal.time_msc)
 
@@ -179,12 +187,12 @@ class TradeBook:
     def _close(self, ledger: _Ledger, last: Deal) -> None:
         del self._open[last.position_id]
         self._closed_at[last.position_id] = len(self.closed)
-        net_profit = round(ledger.net, 8)  # sums of minor units: drops what float addition left
+        net_profit = round(ledger.net * _GRAIN) / _GRAIN
         self.closed.append(
             ClosedTrade(
                 last.position_id, ledger.side, ledger.volume, ledger.opened_ms, last.time_msc,
-                round(ledger.cost_in / ledger.volume, 8),
-                round(ledger.cost_out / ledger.closed_volume, 8),
+                _mean_price(ledger.cost_in, ledger.volume, ledger.price_in),
+                _mean_price(ledger.cost_out, ledger.closed_volume, last.price),
                 net_profit, self._close_type(ledger, last, net_profit),
             )
         )  # fmt: skip
@@ -198,6 +206,11 @@ class TradeBook:
             net_profit += share * ledger.fees_in
         reason = self._reason_of(last.magic) if last.reason == _EXPERT else ""
         return close_type(last, net_profit, self.strategy_id, reason)
+
+
+def _mean_price(cost: float, volume: float, price: float) -> float:
+    """What deals cost per lot; `price` where they cost what one deal at this price does."""
+    return price if cost == volume * price else round(cost / volume, 8)
 
 
 def _side(deal: Deal) -> Side:

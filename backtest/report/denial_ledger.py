@@ -137,7 +137,7 @@ class _Market:
     def ended(self, of: LoneDenial, row: int) -> _Ended | None:
         """Net of spread, commission and swap; None where neither level was touched."""
         feed, ticks, side = self._feed, self._units.ticks, int(of.side)
-        watch = Watch(feed, side, ticks(of.sl), ticks(of.tp), (row, True))
+        watch = Watch(feed, side, ticks(of.sl), ticks(of.tp), row, True)
         left_ms = watch.next_ms(feed.end_ms)
         if left_ms == NEVER:
             return None

@@ -1,6 +1,7 @@
 """The account's state: open positions, working orders and the ledger, and what they are worth."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from broker.contract.constants import (
     DealEntry,
@@ -98,6 +99,8 @@ class Book:
 
     def affords(self, symbol: str, side: int, margin: int, fee: int, now_ms: int) -> bool:
         """Whether equity less a fee (zero or negative) covers all margin and that of one more."""
+        if not self.positions:
+            return self.ledger.balance + fee >= margin
         return self.equity(now_ms) + fee >= self.margin_with(symbol, side, margin)
 
     def enter(
@@ -107,14 +110,10 @@ class Book:
         """Opens a position by a market order, or by a pending order that triggered."""
         ledger, units = self.ledger, self.units[symbol]
         ticket = ledger.next_order() if order is None else order.ticket
-        position = OpenPosition()
-        position.ticket = position.identifier = ticket
-        position.time_ms = position.time_update_ms = time_ms
-        position.side, position.steps, position.open_ticks = side, steps, price
-        position.sl, position.tp, position.swap = sl, tp, 0
-        position.magic, position.reason = magic, _EXPERT
-        position.symbol, position.comment, position.watch = symbol, comment, watch
-        position.margin = units.margin(steps, price)
+        position = OpenPosition(
+            ticket, ticket, time_ms, time_ms, side, magic, _EXPERT, steps, price, sl, tp, 0,
+            units.margin(steps, price), symbol, comment, watch,
+        )  # fmt: skip
         if order is None:
             order = OrderRow(
                 ticket, time_ms, time_ms, 0, _BUY if side > 0 else _SELL, _GTC, filling,
@@ -122,8 +121,8 @@ class Book:
                 comment,
             )  # fmt: skip
         else:
-            order = order._replace(
-                time_done_ms=time_ms, state=STATE_FILLED, position_id=ticket, steps_current=0
+            order = replace(
+                order, time_done_ms=time_ms, state=STATE_FILLED, position_id=ticket, steps_current=0
             )
         ledger.orders.append(order)
         self.positions[ticket] = position
@@ -198,7 +197,7 @@ class Book:
     def finish(self, working: WorkingOrder, state: int, time_ms: int) -> None:
         """Moves a working order to history, unfilled."""
         del self.orders[working.row.ticket]
-        self.ledger.orders.append(working.row._replace(time_done_ms=time_ms, state=state))
+        self.ledger.orders.append(replace(working.row, time_done_ms=time_ms, state=state))
 
     def _deal(
         self, position: OpenPosition, order: int, entry: DealEntry, steps: int, price: int,

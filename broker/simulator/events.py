@@ -110,7 +110,7 @@ class Events:
         stamp_ms = instant_ms - (not at_open)
         bar, _ = feed.ahead(stamp_ms)
         start = (bar, True) if at_open else (bar + 1, False)
-        watch = Watch(feed, side, row.sl_ticks, row.tp_ticks, start)
+        watch = Watch(feed, side, row.sl_ticks, row.tp_ticks, *start)
         del self._book.orders[row.ticket]
         if not self._has_margin(row.symbol, side, row.steps_current, working.watch.fill, stamp_ms):
             self._book.orders[row.ticket] = working

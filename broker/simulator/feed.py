@@ -75,7 +75,8 @@ class Feed:
             first, last = 0, len(self.open_ms)
             if passed_ms > 0:  # bars do not overlap: so many can have opened since, no more
                 first = self._opened
-                last = min(last, first + passed_ms // self.step_ms + 1)
+                latest = first + passed_ms // self.step_ms + 1
+                last = latest if latest < last else last
             self._opened_at_ms = instant_ms
             self._opened = bisect_right(self.open_ms, instant_ms, first, last)
         return self._opened
@@ -122,23 +123,28 @@ class Feed:
         return QuoteTicks(opened_ms, bid, bid + self.spread_before[row], True)
 
 
+@quick
+@dataclass(slots=True, eq=False)
 class Watch:
     """A stop and a target on a feed, and the first event that touches one. 0 is no level.
 
     The only rule is `market.fills.first_exit`. A pending order is watched as the position whose
     stop or target it would be: a buy stop triggers where a short's stop does.
+
+    `row`: the first one to look at; `past_first`: its first tick is over (`Feed.ahead`).
     """
 
-    __slots__ = ("_past_first", "_row", "ambiguous", "at_open", "feed", "fill", "instant_ms",
-                 "is_stop", "side", "sl", "tp")  # fmt: skip
-
-    def __init__(self, feed: Feed, side: int, sl: int, tp: int, start: tuple[int, bool]) -> None:
-        """`start`: the first row to look at, and whether its first tick is over."""
-        self.feed, self.side, self.sl, self.tp = feed, side, sl, tp
-        self._row, self._past_first = start
-        self.instant_ms = NEVER
-        self.fill = 0
-        self.is_stop = self.at_open = self.ambiguous = False
+    feed: Feed
+    side: int
+    sl: int
+    tp: int
+    row: int
+    past_first: bool
+    instant_ms: int = NEVER
+    fill: int = 0
+    is_stop: bool = False
+    at_open: bool = False
+    ambiguous: bool = False
 
     def next_ms(self, to_ms: int) -> int:
         """When a level is touched; `NEVER` while nothing does at or before `to_ms`.
@@ -150,22 +156,23 @@ class Watch:
         return self.instant_ms
 
     def _search(self, to_ms: int) -> None:
-        feed, first = self.feed, self._row
+        feed, first = self.feed, self.row
         open_ms = feed.open_ms
         count = len(open_ms)
         if first >= count or open_ms[first] > to_ms:
             return
-        last = min(count, first + _LOOK_AHEAD_ROWS)
-        if open_ms[last - 1] <= to_ms:
-            last = max(last, feed.opened(to_ms))
+        last = first + _LOOK_AHEAD_ROWS
+        if last > count or open_ms[last - 1] <= to_ms:
+            last = min(count, max(last, feed.opened(to_ms)))
+        opens, highs, lows, spreads = feed.arrays
         row, fill, kind, at_open, ambiguous = first_exit(
-            self.side, self.sl, self.tp, *feed.arrays, first, last, self._past_first
+            self.side, self.sl, self.tp, opens, highs, lows, spreads, first, last, self.past_first
         )
         if kind == NO_EXIT:
-            self._row, self._past_first = last, False
+            self.row, self.past_first = last, False
             return
-        self.fill, self.is_stop = int(fill), kind == STOP
-        self.at_open, self.ambiguous = bool(at_open), bool(ambiguous)
+        self.fill, self.is_stop = fill, kind == STOP
+        self.at_open, self.ambiguous = at_open, ambiguous
         self.instant_ms = open_ms[row] + (0 if at_open else feed.step_ms)
         if self.ambiguous and feed.minutes is not None:
             self._ask(feed.minutes, row)

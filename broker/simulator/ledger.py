@@ -5,6 +5,7 @@ from bisect import bisect_left
 
 from broker.contract.constants import DealEntry, DealReason, DealType
 from broker.simulator.records import DealRow, OrderRow
+from market.quick import values
 
 
 def _deal_ms(deal: DealRow) -> int:
@@ -68,5 +69,5 @@ class Ledger:
         """Hash of every order and deal, in order: equal runs, equal hash."""
         digest = hashlib.sha256()
         for row in (*self.orders, *self.deals):
-            digest.update(repr(tuple(row)).encode())
+            digest.update(repr(values(row)).encode())
         return digest.hexdigest()

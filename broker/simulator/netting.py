@@ -1,5 +1,7 @@
 """Requests and triggers on a netting account: what an order does depends on what is held."""
 
+from dataclasses import replace
+
 from broker.contract.constants import Filling, OrderType, TradeAction
 from broker.simulator import validation as check
 from broker.simulator.events import Events
@@ -58,7 +60,7 @@ class NettingDesk(TradingDesk):
         self._netted.enter(
             request.symbol, attempt.side, attempt.steps, price, sl=sl, tp=tp, magic=request.magic,
             comment=request.comment, filling=Filling(request.type_filling), time_ms=now_ms,
-            watch=Watch(feed, attempt.side, sl, tp, feed.ahead(now_ms)),
+            watch=Watch(feed, attempt.side, sl, tp, *feed.ahead(now_ms)),
         )  # fmt: skip
         ledger = self._netted.ledger
         return self._done(attempt, ledger.last_deal, ledger.last_order, held, price)
@@ -79,7 +81,7 @@ class NettingEvents(Events):
             and row.steps_current <= held.steps
         )
         if takes:
-            working.row = row._replace(sl_ticks=0, tp_ticks=0)
+            working.row = replace(row, sl_ticks=0, tp_ticks=0)
         super()._trigger(working, instant_ms, at_open=at_open)
 
     def _held(self, symbol: str) -> OpenPosition | None:

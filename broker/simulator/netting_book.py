@@ -7,6 +7,7 @@ takes away leaves them. Magic and comment stay those of the position's first dea
 reversed. A reversal changes the ticket, never the identifier (B18).
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from broker.contract.constants import DealEntry, DealReason, Filling, OrderType, TypeTime
@@ -84,9 +85,9 @@ class NettingBook(Book):
                 0, fill.price, fill.sl, fill.tp, held.symbol, fill.comment,
             )  # fmt: skip
         else:
-            order = order._replace(
-                time_done_ms=fill.time_ms, state=STATE_FILLED, position_id=held.identifier,
-                steps_current=0,
+            order = replace(
+                order, time_done_ms=fill.time_ms, state=STATE_FILLED,
+                position_id=held.identifier, steps_current=0,
             )  # fmt: skip
         self.ledger.orders.append(order)
         return order.ticket

@@ -6,6 +6,7 @@ so it costs the same however long the ledger is, and a crash leaves the save bef
 
 import json
 import sqlite3
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from broker.simulator.feed import Watch
 from broker.simulator.ledger import Ledger
 from broker.simulator.records import DealRow, OpenPosition, OrderRow, WorkingOrder
 from broker.simulator.trading_desk import trigger_watch
+from market.quick import values
 
 SCHEMA = 1
 _ENUMS: dict[str, dict[str, type]] = {
@@ -30,7 +32,7 @@ _ENUMS: dict[str, dict[str, type]] = {
         "type": OrderType, "type_time": TypeTime, "type_filling": Filling, "reason": DealReason,
     },
 }  # fmt: skip
-_POSITION = tuple(name for name in OpenPosition.__slots__ if name not in ("watch",))
+_POSITION = sorted(field.name for field in fields(OpenPosition) if field.name != "watch")
 
 
 class SnapshotError(RuntimeError):
@@ -86,7 +88,7 @@ class SnapshotStore:
     def load(self, book: Book) -> tuple[int, int, dict[str, Any] | None]:
         """Fills the book; returns the clock and the count of requests. Needs `holds_state`."""
         state = json.loads(self._db.execute("SELECT json FROM state WHERE id = 1").fetchone()[0])
-        deals = [DealRow._make(_typed("deals", row)) for row in self._rows("deals")]
+        deals = [DealRow(*_typed("deals", row)) for row in self._rows("deals")]
         balance = sum(deal.commission + deal.swap + deal.profit for deal in deals)
         if balance != state["balance"]:
             raise SnapshotError(
@@ -95,7 +97,7 @@ class SnapshotStore:
             )
         ledger = book.ledger
         ledger.deals[:], ledger.balance = deals, balance
-        ledger.orders[:] = [OrderRow._make(_typed("orders", row)) for row in self._rows("orders")]
+        ledger.orders[:] = [OrderRow(*_typed("orders", row)) for row in self._rows("orders")]
         ledger.last_order, ledger.last_deal = state["last_order"], state["last_deal"]
         _restore_open(book, state)
         self._continues = True
@@ -115,7 +117,7 @@ class SnapshotStore:
 
     def _create(self) -> None:
         for name, row in (("deals", DealRow), ("orders", OrderRow)):
-            columns = ", ".join(f'"{field}"' for field in row._fields)
+            columns = ", ".join(f'"{field.name}"' for field in fields(row))
             self._db.execute(
                 f"CREATE TABLE IF NOT EXISTS {name} (seq INTEGER PRIMARY KEY, {columns})"
             )
@@ -142,7 +144,7 @@ class SnapshotStore:
         """A file with a past is written on only by a terminal that has the same past."""
         for table, rows in (("deals", ledger.deals), ("orders", ledger.orders)):
             kept = [tuple(row.values()) for row in self._rows(table)]
-            if kept != [tuple(row) for row in rows[: len(kept)]]:
+            if kept != [values(row) for row in rows[: len(kept)]]:
                 raise SnapshotError(
                     f"{self.path}: holds {len(kept)} {table} of another run; "
                     "restore it first, or use another state folder"
@@ -154,8 +156,8 @@ class SnapshotStore:
 
     def _append(self, table: str, rows: list[DealRow] | list[OrderRow]) -> None:
         saved = self._saved[table]
-        marks = ",".join("?" * (len(rows[0]) + 1)) if rows else ""
-        new = [(saved + i, *row) for i, row in enumerate(rows[saved:])]
+        marks = ",".join("?" * (len(fields(rows[0])) + 1)) if rows else ""
+        new = [(saved + i, *values(row)) for i, row in enumerate(rows[saved:])]
         if new:
             self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", new)
 
@@ -172,7 +174,7 @@ def _unusable(path: Path, error: sqlite3.Error) -> SnapshotError:
     )
 
 
-def _typed(table: str, row: dict[str, object]) -> list[object]:
+def _typed(table: str, row: dict[str, Any]) -> list[Any]:
     kinds = _ENUMS[table]
     return [kinds[name](value) if name in kinds else value for name, value in row.items()]
 
@@ -186,7 +188,7 @@ def _state(book: Book, now_ms: int, requests: int) -> dict[str, object]:
         "last_order": ledger.last_order,
         "last_deal": ledger.last_deal,
         "positions": [[getattr(p, name) for name in _POSITION] for p in book.positions.values()],
-        "orders": [list(working.row) for working in book.orders.values()],
+        "orders": [values(working.row) for working in book.orders.values()],
     }
 
 
@@ -194,14 +196,13 @@ def _restore_open(book: Book, state: dict[str, Any]) -> None:
     now_ms = int(state["now_ms"])
     book.positions.clear()
     book.orders.clear()
-    for values in state["positions"]:
-        position = OpenPosition()
-        for name, value in zip(_POSITION, values, strict=True):
-            setattr(position, name, value)
-        feed = book.feeds[position.symbol]
-        position.watch = Watch(feed, position.side, position.sl, position.tp, feed.ahead(now_ms))
-        book.positions[position.ticket] = position
-    for values in state["orders"]:
-        row = OrderRow._make(_typed("orders", dict(zip(OrderRow._fields, values, strict=True))))
+    for each in state["positions"]:
+        kept = dict(zip(_POSITION, each, strict=True))
+        feed = book.feeds[kept["symbol"]]
+        watch = Watch(feed, kept["side"], kept["sl"], kept["tp"], *feed.ahead(now_ms))
+        book.positions[kept["ticket"]] = OpenPosition(watch=watch, **kept)
+    names = [field.name for field in fields(OrderRow)]
+    for each in state["orders"]:
+        row = OrderRow(*_typed("orders", dict(zip(names, each, strict=True))))
         book.orders[row.ticket] = WorkingOrder(row, trigger_watch(book, row, now_ms))
     book.version += 1

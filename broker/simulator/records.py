@@ -1,7 +1,6 @@
 """What the terminal's ledger holds, in whole numbers: ticks, volume steps, minor units, UTC ms."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from broker.contract.constants import (
     DealEntry,
@@ -18,7 +17,9 @@ from market.quick import quick
 STATE_PLACED, STATE_CANCELED, STATE_FILLED, STATE_REJECTED, STATE_EXPIRED = 1, 2, 4, 5, 6
 
 
-class DealRow(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class DealRow:
     """One execution or balance operation. `ambiguous`: stop and target lay in the same bar."""
 
     ticket: int
@@ -39,7 +40,9 @@ class DealRow(NamedTuple):
     ambiguous: bool
 
 
-class OrderRow(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class OrderRow:
     """One order as history keeps it, or as it works: then `time_done_ms` is 0."""
 
     ticket: int
@@ -86,7 +89,9 @@ class TradeRequest:
     position_by: int = 0
 
 
-class SendResult(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class SendResult:
     """`order_send`'s answer. `position` is the identifier that a deal belongs to, else 0."""
 
     retcode: int
@@ -101,13 +106,10 @@ class SendResult(NamedTuple):
     request_id: int
 
 
+@quick
+@dataclass(slots=True, eq=False)
 class OpenPosition:
     """A position. `side` is +1 or −1; `margin` and `swap` in minor units; levels 0 for none."""
-
-    __slots__ = (
-        "comment", "identifier", "magic", "margin", "open_ticks", "reason", "side", "sl", "steps",
-        "swap", "symbol", "ticket", "time_ms", "time_update_ms", "tp", "watch",
-    )  # fmt: skip
 
     ticket: int
     identifier: int

@@ -269,15 +269,12 @@ class SimulatedTerminal:
 
     def deal(self, row: DealRow) -> Deal:
         """A ledger row in the contract's words."""
-        (
-            ticket, order, time_ms, kind, entry, magic, position_id, reason, steps, price_ticks,
-            commission, swap, profit, symbol, comment, _,
-        ) = row  # fmt: skip
-        scale, units = self.scale, self.units.get(symbol)
+        scale, units = self.scale, self.units.get(row.symbol)
         return Deal(
-            ticket, order, time_ms, kind, entry, magic, position_id, reason,
-            units.lots(steps) if units else 0.0, units.price(price_ticks) if units else 0.0,
-            commission / scale, swap / scale, profit / scale, 0.0, symbol, comment,
+            row.ticket, row.order, row.time_ms, row.type, row.entry, row.magic, row.position_id,
+            row.reason, units.lots(row.steps) if units else 0.0,
+            units.price(row.price_ticks) if units else 0.0, row.commission / scale,
+            row.swap / scale, row.profit / scale, 0.0, row.symbol, row.comment,
         )  # fmt: skip
 
     def fingerprint(self) -> str:

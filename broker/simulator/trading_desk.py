@@ -1,6 +1,7 @@
 """The trade server's desk: takes requests, checks them, and executes them at the quote in force."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from broker.contract.constants import DealReason, Filling, OrderType, TradeAction, TypeTime
 from broker.simulator import validation as check
@@ -110,10 +111,11 @@ class TradingDesk:
             return self._refused(code, request, now_ms)
         price = attempt.price_ticks + self._slippage(attempt, request.magic, request.comment)
         side, sl, tp, feed = attempt.side, attempt.sl_ticks, attempt.tp_ticks, attempt.feed
+        row, past_first = feed.ahead(now_ms)
         position = self._book.enter(
             request.symbol, side, attempt.steps, price, sl=sl, tp=tp, magic=request.magic,
             comment=request.comment, filling=_FILLINGS[request.type_filling], time_ms=now_ms,
-            watch=Watch(feed, side, sl, tp, feed.ahead(now_ms)),
+            watch=Watch(feed, side, sl, tp, row, past_first),
         )  # fmt: skip
         return self._done(attempt, self._book.ledger.last_deal, position.ticket, position, price)
 
@@ -152,7 +154,7 @@ class TradingDesk:
         position.sl, position.tp = attempt.sl_ticks, attempt.tp_ticks
         position.time_update_ms = now_ms
         feed = attempt.feed
-        position.watch = Watch(feed, position.side, position.sl, position.tp, feed.ahead(now_ms))
+        position.watch = Watch(feed, position.side, position.sl, position.tp, *feed.ahead(now_ms))
         self._book.version += 1
         attempt.steps = position.steps
         return self._done(attempt, 0, 0, position, 0)
@@ -190,9 +192,10 @@ class TradingDesk:
         code = first_failure(attempt, check.CHANGE)
         if code or not execute:
             return self._refused(code, request, now_ms)
-        working.row = row._replace(
-            price_ticks=attempt.price_ticks, sl_ticks=attempt.sl_ticks, tp_ticks=attempt.tp_ticks,
-            type_time=TypeTime(request.type_time), time_expiration_ms=expires_ms,
+        working.row = replace(
+            row, price_ticks=attempt.price_ticks, sl_ticks=attempt.sl_ticks,
+            tp_ticks=attempt.tp_ticks, type_time=TypeTime(request.type_time),
+            time_expiration_ms=expires_ms,
         )  # fmt: skip
         working.watch = trigger_watch(self._book, working.row, now_ms)
         return self._placed(attempt, row.ticket)
@@ -292,4 +295,4 @@ def trigger_watch(book: Book, row: OrderRow, now_ms: int) -> Watch:
     feed, price = book.feeds[row.symbol], row.price_ticks
     is_stop = row.type in (OrderType.BUY_STOP, OrderType.SELL_STOP)
     sl, tp = (price, 0) if is_stop else (0, price)
-    return Watch(feed, -check.order_side(row.type), sl, tp, feed.ahead(now_ms))
+    return Watch(feed, -check.order_side(row.type), sl, tp, *feed.ahead(now_ms))

@@ -27,15 +27,17 @@ def round_ratio(numerator: int, denominator: int) -> int:
 class Factor:
     """An exact factor: `Factor(d).of(n)` is d · n, rounded half to even."""
 
-    __slots__ = ("denominator", "numerator")
+    __slots__ = ("_twice_denominator", "_twice_numerator", "denominator", "numerator")
 
     def __init__(self, value: Decimal) -> None:
         self.numerator, self.denominator = value.as_integer_ratio()
+        self._twice_numerator, self._twice_denominator = 2 * self.numerator, 2 * self.denominator
 
     def of(self, amount: int) -> int:
-        denominator = self.denominator
         # `round_ratio`, without the call: this runs several times a trade
-        quotient, rest = divmod(2 * amount * self.numerator + denominator, 2 * denominator)
+        quotient, rest = divmod(
+            amount * self._twice_numerator + self.denominator, self._twice_denominator
+        )
         return quotient if rest or not quotient & 1 else quotient - 1
 
 
@@ -56,18 +58,18 @@ class SymbolUnits:
     """Conversions and money of one instrument on one account. Built once, read often."""
 
     __slots__ = (
-        "_margin", "_margin_by_price", "_points_per_tick", "_step", "_swap_by_price",
-        "_swap_long", "_swap_short", "_tick", "_value", "_volume_step", "always_open", "commission",
-        "instrument",
-        "least_stop_ticks", "limit_steps", "max_steps", "min_steps", "price_format", "tick_size",
-        "value_per_tick",
+        "_margin", "_margin_by_price", "_points_per_tick", "_step_denominator", "_step_numerator",
+        "_swap_by_price", "_swap_long", "_swap_short", "_tick_denominator", "_tick_numerator",
+        "_value", "_volume_step", "always_open", "commission", "instrument", "least_stop_ticks",
+        "limit_steps", "max_steps", "min_steps", "price_format", "tick_size", "value_per_tick",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument, *, leverage: int, currency_digits: int) -> None:
         self.instrument = instrument
         self.tick_size = instrument.tick_size
-        self._tick = exact(instrument.tick_size).as_integer_ratio()
-        self._step = exact(instrument.volume_step).as_integer_ratio()
+        tick, step = exact(instrument.tick_size), exact(instrument.volume_step)
+        self._tick_numerator, self._tick_denominator = tick.as_integer_ratio()
+        self._step_numerator, self._step_denominator = step.as_integer_ratio()
         self._volume_step = instrument.volume_step
         self.price_format = f".{instrument.digits}f"
         self._points_per_tick = float(exact(instrument.tick_size) / exact(instrument.point))
@@ -89,7 +91,7 @@ class SymbolUnits:
 
     def price(self, ticks: int) -> float:
         """The float64 nearest to `ticks` ticks."""
-        return ticks * self._tick[0] / self._tick[1]
+        return ticks * self._tick_numerator / self._tick_denominator
 
     def ticks(self, price: float) -> int:
         """A price in ticks, to the nearest."""
@@ -115,7 +117,7 @@ class SymbolUnits:
 
     def lots(self, steps: int) -> float:
         """The float64 nearest to `steps` volume steps."""
-        return steps * self._step[0] / self._step[1]
+        return steps * self._step_numerator / self._step_denominator
 
     def steps(self, lots: float) -> int:
         """A volume in steps, to the nearest."""

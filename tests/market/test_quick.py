@@ -6,8 +6,9 @@ import pickle
 from dataclasses import dataclass, field, fields, replace
 
 import pytest
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from market.quick import quick
+from market.quick import quick, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,16 @@ def test_it_is_made_compared_hashed_and_shown_like_a_frozen_dataclass() -> None:
     assert hash(one) == hash(Plain(1, 2.5))
     assert repr(one) == repr(Plain(1, 2.5)).replace("Plain", "Quick")
     assert [each.name for each in fields(one)] == ["ticket", "price", "comment"]
+
+
+@quick
+@dataclass(slots=True, eq=False)
+class Counter:
+    name: str
+    count: int = 0
+
+    def up(self) -> None:
+        self.count += 1
 
 
 def test_it_is_replaced_and_copied() -> None:
@@ -80,3 +91,24 @@ def test_it_is_pickled() -> None:
 
 def test_its_constructor_shows_its_fields() -> None:
     assert list(inspect.signature(Quick).parameters) == ["ticket", "price", "comment"]
+
+
+def test_record_that_is_not_frozen_is_changed_and_may_be_compared_by_identity() -> None:
+    one, other = Counter("a"), Counter("a")
+    one.up()
+    assert (one.count, other.count) == (1, 0)
+    other.up()
+    assert one != other
+    assert {one, other} == {other, one}
+
+
+def test_its_values_come_in_the_order_of_its_fields() -> None:
+    assert values(Quick(1, price=2.5)) == (1, 2.5, "none")
+
+
+def test_pydantic_reads_it_by_the_rules_it_was_given() -> None:
+    with_config(ConfigDict(extra="forbid"))(Quick)
+    reader = TypeAdapter(tuple[Quick, ...])
+    assert reader.validate_json('[{"ticket": 1, "price": 2.5}]') == (Quick(1, 2.5),)
+    with pytest.raises(ValidationError, match="lots"):
+        reader.validate_json('[{"ticket": 1, "price": 2.5, "lots": 3}]')

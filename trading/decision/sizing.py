@@ -1,15 +1,18 @@
 """How large a position is: the configured risk, never more, scaled down by the models."""
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
+from market.quick import quick
 from market.rounding import floor_volume
 from trading.decision.records import DecisionInput, Denial, Enter, InstrumentView, Side
 from trading.decision.settings import DecisionSettings
 from trading.decision.stops import side_probability, stop_distances
 
 
-class Risk(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class Risk:
     """What an entry may lose at its stop, in percent of equity; the raw Kelly fraction beside it.
 
     `kelly` is NaN where Kelly sizing is off.

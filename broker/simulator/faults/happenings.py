@@ -79,7 +79,7 @@ def _foreign_position(fault: Fault, book: Book, now_ms: int) -> None:
     book.enter(
         symbol, side, max(1, units.steps(fault.float_of("lots"))), price, sl=sl_ticks, tp=tp_ticks,
         magic=fault.int_of("magic"), comment=fault.text_of("comment"), filling=Filling.IOC,
-        time_ms=now_ms, watch=Watch(feed, side, sl_ticks, tp_ticks, feed.ahead(now_ms)),
+        time_ms=now_ms, watch=Watch(feed, side, sl_ticks, tp_ticks, *feed.ahead(now_ms)),
     )  # fmt: skip
 
 

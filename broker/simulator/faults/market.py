@@ -182,7 +182,7 @@ class MarketFaults:
         self._terminal.feeds[symbol] = feed  # the book's too
         for p in book.positions.values():
             if p.symbol == symbol:
-                p.watch = Watch(feed, p.side, p.sl, p.tp, feed.ahead(now_ms))
+                p.watch = Watch(feed, p.side, p.sl, p.tp, *feed.ahead(now_ms))
         for working in book.orders.values():
             working.watch = trigger_watch(book, working.row, now_ms)
         book.version += 1
