@@ -187,7 +187,8 @@ def _visit_entries(run: BacktestRun, candidates: list[int]) -> None:
     for row in candidates:
         venue.advance(close_ms[row])
         if venue.holds < most:
-            run.act(row, *run.decide_here(row))
+            now, decision = run.decide_here(row)
+            run.act(row, now, decision)
 
 
 def _visit_watched(run: BacktestRun, candidates: list[int]) -> None:

@@ -36,6 +36,7 @@ class RowInputs:
         self._asks = self._adviser.manages or self._adviser.asks_entries
         self._profits = _Profits(venue.book)
         self._news_minutes = rules.decision.news_window_minutes
+        self._day_zone = rules.decision.timezone
         self._breaks = self._sessions_with_breaks()
         self._last_row = -1
         self.watches = self._adviser.manages or self._day is not None
@@ -78,7 +79,7 @@ class RowInputs:
             market, forecast,
             "" if forecast else self._bars.forecasts.missing_feature(row),
             quote, account, mine, terms, venue.book,
-            day_zone=self._rules.decision.timezone, session_open=self._session_open[row],
+            day_zone=self._day_zone, session_open=self._session_open[row],
             advice=advice, guard=guard, news=news,
             break_ms=self._breaks.next_break_ms(close_ms) if self._breaks is not None else 0,
         )  # fmt: skip

@@ -56,10 +56,10 @@ class Venue:
 
     def read_deals(self) -> Sequence[Deal]:
         """Folds the deals made since the last call, and returns them."""
-        rows = self.terminal.ledger.deals
+        rows = self.terminal.book.ledger.deals
         if len(rows) == self._deals_read:
             return ()
-        new = [self.terminal.deal(row) for row in rows[self._deals_read :]]
+        new = list(map(self.terminal.deal, rows[self._deals_read :]))
         self.book.add(new)
         self._deals_read = len(rows)
         return new
@@ -129,7 +129,7 @@ class Venue:
     def send(self, request: TradeRequest, seen: Quote) -> SendResult:
         """Executes a market order or a change of levels at the quote in force; `seen`: the one it
         was decided on."""
-        ticket = self._ticket(request.position)
+        ticket = 0 if request.position is None else self._ticket(request.position)
         if isinstance(request, LevelsRequest):
             return self.terminal.order_send(_levels_request(request, ticket))
         price = seen.ask if request.type is _BUY else seen.bid
@@ -138,10 +138,8 @@ class Venue:
     def deals(self) -> tuple[Deal, ...]:
         return self.terminal.deals()
 
-    def _ticket(self, position_id: int | None) -> int:
-        """The present ticket of a position; its identifier where it is gone; 0 for none."""
-        if position_id is None:
-            return 0
+    def _ticket(self, position_id: int) -> int:
+        """The present ticket of a position; its identifier where it is gone."""
         for position in self.terminal.book.positions.values():
             if position.identifier == position_id:
                 return position.ticket

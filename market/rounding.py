@@ -4,12 +4,15 @@ A price is the float64 nearest to k · tick; volumes only ever round down; money
 units (cents) inside ledgers.
 """
 
+import math
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+_TICK_SLACK = 1e-9
 
 
 @lru_cache(maxsize=256)
@@ -53,16 +56,12 @@ def grid_prices(prices: NDArray[np.float64], tick_size: float) -> NDArray[np.flo
 
 def floor_ticks(distance: float, tick_size: float) -> int:
     """Whole ticks in a distance, rounded down; a value within 1e-9 of a tick is that tick."""
-    ticks = distance / tick_size
-    nearest = round(ticks)
-    return nearest if abs(ticks - nearest) < 1e-9 else int(distance // tick_size)
+    return math.floor(distance / tick_size + _TICK_SLACK)
 
 
 def ceil_ticks(distance: float, tick_size: float) -> int:
     """Whole ticks that cover a distance, rounded up; the mirror of `floor_ticks`."""
-    ticks = distance / tick_size
-    nearest = round(ticks)
-    return nearest if abs(ticks - nearest) < 1e-9 else -int(-distance // tick_size)
+    return math.ceil(distance / tick_size - _TICK_SLACK)
 
 
 def floor_volume(volume_lots: float, step_lots: float) -> float:
@@ -71,6 +70,8 @@ def floor_volume(volume_lots: float, step_lots: float) -> float:
     ratio = volume_lots / step_lots
     steps = int(ratio)
     if not 1e-6 < ratio - steps < 1 - 1e-6:  # too near a step for float64 to tell
+        if round(ratio) * numerator / denominator == volume_lots:  # it is on a step
+            return volume_lots
         steps = int(Decimal(repr(volume_lots)) // exact(step_lots))
     return steps * numerator / denominator
 

@@ -25,6 +25,8 @@ from trading.trade_book import TradeBook, is_ours
 
 INPUT_SCHEMA = 3
 
+# Bound once: an enumeration's member costs ten times a plain name, several times a trade.
+_FUTURES = CalcMode.FUTURES
 _WITHOUT_LEVERAGE = (CalcMode.FOREX_NO_LEVERAGE, CalcMode.CFD, CalcMode.CFD_INDEX)
 
 
@@ -108,7 +110,7 @@ def margin_per_lot(spec: SymbolSpec, price: float, leverage: int) -> float:
 
     The venue's own margin rates are not in `symbol_info`; it has the last word (retcode 10019).
     """
-    if spec.trade_calc_mode == CalcMode.FUTURES:
+    if spec.trade_calc_mode == _FUTURES:
         return spec.margin_initial
     worth = price / spec.trade_tick_size * spec.trade_tick_value
     return worth if spec.trade_calc_mode in _WITHOUT_LEVERAGE else worth / leverage

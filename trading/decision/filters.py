@@ -11,13 +11,16 @@ from trading.decision.settings import DecisionSettings
 
 def denials(now: DecisionInput, settings: DecisionSettings) -> tuple[Denial, ...]:
     """Every rule outside the gate that speaks against an entry, in fixed order."""
-    found = tuple([said for rule in _RULES if (said := rule(now, settings))])
+    found: list[Denial] = []
+    for rule in _RULES:
+        if said := rule(now, settings):
+            found.append(said)
     found += times.denials(now, settings)
     if now.guard is not None:
         found += account_guards.denials(now, now.guard, settings)
     if settings.prop_rules is not None:
         found += prop_guard.denials(now, settings)
-    return found
+    return tuple(found)
 
 
 def can_fill(now: DecisionInput) -> bool:

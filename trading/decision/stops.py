@@ -25,7 +25,7 @@ def stop_distances(
     by_model = is_by_model(now, settings)
     if by_model:
         sl = min(sl, _affordable_ticks(now, settings.dynamic_sltp.max_risk_pct))
-    sl, tp = max(sl, spread + max(level, 1)), max(tp, level - spread, 1)
+    sl, tp = max(sl, spread + (level or 1)), max(tp, level - spread, 1)
     if by_model:
         tp = max(tp, sl + 1)
     return tick_price(sl, tick), tick_price(tp, tick)

@@ -194,16 +194,16 @@ class _Planner:
         name: str = "",
     ) -> OrderRequest:  # fmt: skip
         decision, quote, spec, strategy_id = self.decision, self.quote, self.spec, self.strategy_id
-        symbol = decision.symbol
+        symbol, (sl, tp) = decision.symbol, levels
         client_id = _client_id(
             strategy_id, symbol, decision.bar_open_ms, name or _NAMES[side], number
         )
         return OrderRequest(
             symbol, _BUY if side is _LONG else _SELL, volume_lots, client_id,
             magic_of(strategy_id, client_id, self.magic_bits), comment_of(client_id),
-            filling_of(spec.filling_mode), price, *levels,
-            deviation=max(1, round((quote.ask - quote.bid) / spec.point)), position=position,
-            valid_until_msc=quote.time_ms + self.valid_for_ms,
+            filling_of(spec.filling_mode), price, sl, tp,
+            max(1, round((quote.ask - quote.bid) / spec.point)), position,
+            quote.time_ms + self.valid_for_ms,
         )  # fmt: skip
 
 
