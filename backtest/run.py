@@ -61,9 +61,12 @@ def _run(given: argparse.Namespace) -> int:
     from backtest.looks import look
     from backtest.report.analysis import analyse
     from backtest.report.console import table
+    from trading.errors import DaemonError
     from trading.summary import require_writable, write_summary
 
     require_writable(given.summary)
+    if given.report is not None and given.report.is_dir():
+        raise DaemonError(f"--report {given.report}: a file is allowed, a folder is there")
     console = Console()
     with console.status("reading, deciding and measuring the bars …"):
         done = decided_run(given, say=lambda line: console.print(line, highlight=False))

@@ -1,6 +1,7 @@
 """What the doors share: instants on a command line, and how a command ends."""
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -58,7 +59,9 @@ def _own_name() -> str:
 def _told(error: Exception, status: int) -> int:
     from trading.redaction import Redactor, known_secrets
 
-    print(Redactor(known_secrets())(f"error: {error}"), file=sys.stderr)
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    hint = "; make room on the disk and give the same command again" if full else ""
+    print(Redactor(known_secrets())(f"error: {error}{hint}"), file=sys.stderr)
     return status
 
 

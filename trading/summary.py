@@ -57,5 +57,7 @@ def write_summary(path: Path, summary: dict[str, Any]) -> None:
 
 def require_writable(path: Path | None) -> None:
     """Says before the run, not after it, that a summary could not be written."""
-    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+    if path is None:
+        return
+    if (path.exists() and not path.is_file()) or not path.resolve().parent.is_dir():
         raise DaemonError(f"--summary {path}: a file in an existing folder is allowed")

@@ -13,6 +13,7 @@ ERRORS = [
     (["--override", "risk_percent=two"], "risk_percent"),
     (["--max-lot", "-1"], "max_lot"),
     (["--summary", "no/such/folder/out.json"], "existing folder"),
+    (["--summary", "/dev/null"], "/dev/null: a file in an existing folder"),
     (["--symbol", "DOGEUSD"], "DOGEUSD"),
     (["--account", "nobody"], "nobody"),
     (["--costs", "no_such.json"], "scripts/costs.py learn"),
@@ -30,6 +31,14 @@ def test_mistake_is_one_message_and_exit_code_2(
     assert "Traceback" not in said.err
     assert words in said.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_as_report_is_refused_before_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--models", str(tmp_path), "--report", str(tmp_path)]) == 2
+    assert "--report" in (said := capsys.readouterr().err)
+    assert "a file is allowed, a folder is there" in said
 
 
 def test_missing_model_says_how_to_make_one(

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,12 @@ def test_writer_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         raise ValueError("half")
     assert [each.name for each in tmp_path.iterdir()] == ["run.json"]
     assert path.read_text(encoding="utf-8") == "before"
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="a folder or a device is there"), whole_file(pipe) as part:
+        part.write_text("new")
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

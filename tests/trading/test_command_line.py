@@ -1,6 +1,7 @@
 """What the doors share: instants on a command line, and how a command ends."""
 
 import argparse
+import errno
 import time
 from collections.abc import Iterator
 
@@ -50,6 +51,12 @@ def test_further_failures_of_a_door_are_mendable_too(capsys: pytest.CaptureFixtu
     )
     assert named == 2
     assert capsys.readouterr().err == "error: gone\n"
+
+
+def test_full_disk_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert exit_status(lambda: _raising(full), stopped="") == 2
+    assert "make room on the disk and give the same command again" in capsys.readouterr().err
 
 
 def test_missing_package_names_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
