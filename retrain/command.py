@@ -75,6 +75,7 @@ def _run(given: argparse.Namespace, skip: Sequence[str], root: Path) -> int:
 
     settings = load_settings(root, overrides=given.override, symbol=given.symbol)
     options = _options(given, skip)
+    _require_there(options)
     require_fit(options, settings)
     if given.dry_run:
         return _show_plan(root, options, settings)
@@ -87,6 +88,16 @@ def _run(given: argparse.Namespace, skip: Sequence[str], root: Path) -> int:
         if given.rollback is not None:
             return _roll_back(root, given.rollback, settings, options, log)
         return go(open_run(root, options, settings, log, new=given.new), phases())
+
+
+def _require_there(options: WeeklyOptions) -> None:
+    """Before a run begins: one that fails in its second phase has to be given up by --new."""
+    from retrain.errors import RunError
+
+    for flag in ("data", "m1", "calendar", "onchain"):
+        path: Path | None = getattr(options, flag)
+        if path is not None and not path.exists():
+            raise RunError(f"--{flag} {path}: it is not there; check the name and the folder")
 
 
 def _options(given: argparse.Namespace, skip: Sequence[str]) -> WeeklyOptions:

@@ -59,15 +59,25 @@ def test_dry_run_names_the_run_that_would_go_on(
 def test_failed_phase_is_status_1_and_in_the_log(
     door: ModuleType, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    missing = str(project / "missing.parquet")
+    broken = project / "broken.parquet"
+    broken.write_text("no bars")
     status = door.main(
-        given(project, "--data", missing, "--override", "weekly.notify=false"), root=project
+        given(project, "--data", str(broken), "--override", "weekly.notify=false"), root=project
     )
     assert status == 1
     assert "FAILED: data_audit: " in capsys.readouterr().out
     log = (project / "logs" / "weekly.log").read_text()
     assert "FAILED: data_audit: " in log
     assert log.splitlines()[0].split(" ", 1)[0].endswith("Z")
+
+
+def test_file_that_is_not_there_is_status_2_and_nothing_begins(
+    door: ModuleType, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(project / "missing.parquet")
+    assert door.main(given(project, "--data", missing), root=project) == 2
+    assert f"--data {missing}: it is not there; check the name" in capsys.readouterr().err
+    assert not (project / "state" / "weekly" / "btcusd").exists()
 
 
 def test_held_lock_is_status_2_and_nothing_begins(
