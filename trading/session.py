@@ -46,9 +46,9 @@ class Session:
     def run(self, headline: str, summary_file: Path | None) -> None:
         """Until the run is over or a stop is requested. Errors pass through, the view is closed."""
         resumed = self.journal.decided_count(self.trade.instrument.symbol)
-        going_on = f"; goes on after {resumed} decided bars" if resumed else ""
-        self.reporter.started(headline + going_on)
-        self.journal.record("run_started", self.clock.now_ms(), text=headline + going_on)
+        text = started_text(headline, resumed)
+        self.reporter.started(text)
+        self.journal.record("run_started", self.clock.now_ms(), text=text)
         self.channels.start()
         try:
             self.bot.run()
@@ -118,3 +118,11 @@ def reporter_of(
     if console.is_terminal and not quiet:
         view = LiveView(console, day_zone=day_zone, speed=speed)
     return RedactedReporter(LogReporter(file_log(_LOGS, name, redact), view), redact)
+
+
+def started_text(headline: str, decided_bars: int) -> str:
+    """The headline, its first line with how many bars were decided before."""
+    if decided_bars == 0:
+        return headline
+    first, *models = headline.splitlines()
+    return "\n".join([f"{first}; goes on after {decided_bars:,} decided bars", *models])
