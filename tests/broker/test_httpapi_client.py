@@ -1,6 +1,5 @@
 """The client of the mt5-httpapi dialect: what it does not believe, and what each answer means."""
 
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
@@ -45,6 +44,7 @@ from tests.broker.paper_bridge import (
     make_terminal,
     running,
 )
+from tests.ports import free_ports
 
 FAR_MS = START_MS + 10_000 * STEP_MS
 HTML = b"<!doctype html><h1>Internal Server Error</h1>"
@@ -265,8 +265,7 @@ def test_health_is_down_where_only_ping_answers(bridge: Bridge) -> None:
 
 
 def test_health_of_a_bridge_that_is_away_is_an_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
     with httpapi_client_of(url) as broker, pytest.raises(BridgeUnreachable, match="api_base_url"):
         broker.health()
 

@@ -23,6 +23,7 @@ from broker.contract.wire import ErrorBody, ErrorWord, encode
 from market.timeframe import Timeframe
 from tests.broker.orders import make_order
 from tests.broker.rude_server import RESET, http, rude
+from tests.ports import free_ports
 
 Connect = Callable[..., RestBroker]
 
@@ -149,8 +150,7 @@ def test_read_without_an_answer_in_time_is_unavailable(connect: Connect, silent_
 
 @pytest.mark.parametrize("ask", ["account", "send"])
 def test_bridge_that_is_not_there_is_named_with_what_to_do(connect: Connect, ask: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
     client = connect(url)
     with pytest.raises(BridgeUnreachable, match="api_base_url") as caught:
         client.send(make_order()) if ask == "send" else client.account()

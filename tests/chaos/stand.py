@@ -4,7 +4,6 @@ The processes are forked from one that has everything loaded, so that a start co
 """
 
 import os
-import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from market.store import BarStore
 from mt5api.paper import PaperSpec
 from tests.builders import MONDAY_MS, write_market
 from tests.chaos.strike import Strike
+from tests.ports import free_ports
 from tests.trading.doubles import Recorder, TinyPredictor
 from trading.assemble import Trade, assemble
 from trading.clock import PaperClock, StopFlag
@@ -137,9 +137,7 @@ class Stand:
 
 def stand_in(folder: Path, plan: PaperPlan) -> Stand:
     folder.mkdir(parents=True, exist_ok=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    return Stand(folder, plan, port)
+    return Stand(folder, plan, free_ports(1)[0])
 
 
 class StruckJournal(Journal):
