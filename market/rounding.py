@@ -70,8 +70,9 @@ def floor_volume(volume_lots: float, step_lots: float) -> float:
     ratio = volume_lots / step_lots
     steps = int(ratio)
     if not 1e-6 < ratio - steps < 1 - 1e-6:  # too near a step for float64 to tell
-        if round(ratio) * numerator / denominator == volume_lots:  # it is on a step
-            return volume_lots
+        on_step = round(ratio) * numerator / denominator
+        if on_step == volume_lots:
+            return on_step
         steps = int(Decimal(repr(volume_lots)) // exact(step_lots))
     return steps * numerator / denominator
 

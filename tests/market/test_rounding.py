@@ -31,6 +31,10 @@ def test_volume_on_a_step_stays_what_it_is(step: float, count: int) -> None:
     assert floor_volume(volume, step) == volume
 
 
+def test_whole_number_of_lots_becomes_a_float() -> None:
+    assert repr(floor_volume(2, 0.01)) == "2.0"
+
+
 @given(step=STEPS, volume=st.floats(0, 10_000))
 def test_volume_never_becomes_larger_and_loses_less_than_a_step(step: float, volume: float) -> None:
     kept = floor_volume(volume, step)
