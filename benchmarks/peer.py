@@ -85,9 +85,10 @@ def read_given() -> Given:
 
 def timed(prepare: Callable[[], Ready], run: Callable[[Ready], Made]) -> tuple[Seconds, Made]:
     """How long `run` takes without `prepare`: medians of `REPEATS` runs after an unmeasured one."""
-    run(prepare())
+    made = run(prepare())
     processes, walls = [], []
     for _ in range(REPEATS):
+        del made  # what the run before holds is not freed on this one's time
         ready = prepare()
         wall_s, process_s = time.perf_counter(), time.process_time()
         made = run(ready)
