@@ -1,7 +1,11 @@
 """D1, D2, D3, D6, D8, D9, D10, D42: requests whose answer is lost, late, unreadable or a lie."""
 
+from contextlib import closing
+
 import pytest
 
+from broker.client.connect import connect
+from broker.client.settings import BridgeSettings
 from broker.contract.errors import OutcomeUnknown
 from broker.contract.retcodes import RETCODES, RetcodeClass, retcode
 from tests.chaos.field import Field
@@ -211,6 +215,7 @@ def test_d42_full_queue_on_reads_is_waited_out(field: MakeField, dialect: str) -
 def test_d42_trade_requests_wait_longer_than_the_queue_and_reads_do_not(
     field: MakeField,
 ) -> None:
-    connection = field().broker.connection
-    assert connection._trade_timeout.read == 100.0
-    assert connection._read_timeout.read == 10.0
+    with closing(connect(BridgeSettings(api_base_url=field().url))) as broker:
+        connection = broker.connection
+        assert connection._trade_timeout.read == 100.0
+        assert connection._read_timeout.read == 10.0
