@@ -2,9 +2,9 @@
 
 How good the best of many tries looks depends on how many there were, so the number must be true.
 One SQLite file, append-only: the database refuses changes, and each row holds the hash of the row
-before it, so that an edit made around the database shows, with the row it was made in. A ledger
-that was cut short or replaced shows against a head noted elsewhere (a model card, an evidence
-file).
+before it, so that an edit made around the database shows, with the row it was made in. Beside it
+lies `<file>.head` with the last row's id and hash: a ledger that was cut short, deleted or put back
+from an older copy shows against it, and against a head noted farther away (an evidence file).
 
 A row's hash is the SHA-256 of its canonical JSON (UTF-8, keys sorted, no blanks, no NaN):
 `[id, kind, at_ms, data_sha256, what, result, previous hash]`.
@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from market.whole_file import whole_file
 
 Kind = Literal["train", "tune_trial", "sweep", "look"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -83,8 +85,9 @@ class TrialLedger:
                         db.execute(statement)
         except sqlite3.DatabaseError as error:
             raise TrialLedgerError(
-                f"{path}: a trial ledger is needed, but SQLite says: {error}; move the file away "
-                "to start with an empty one, and say in your reports that trials before it are lost"
+                f"{path}: a trial ledger is needed, but SQLite says: {error}; move the file and "
+                f"{self.noted.name} away to start with an empty one, and say in your reports that "
+                "trials before it are lost"
             ) from error
         if version not in (0, SCHEMA_VERSION):
             raise TrialLedgerError(
@@ -107,7 +110,35 @@ class TrialLedger:
             last = _head(db)
             row = (last.id + 1, kind, self._now_ms(), data_sha256, asked, came, last.hash)
             db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, _hash(*row)))
+        self._note()
         return last.id + 1
+
+    @property
+    def noted(self) -> Path:
+        """The file beside the ledger that names its last row."""
+        return self.path.with_name(f"{self.path.name}.head")
+
+    def _note(self) -> None:
+        """After the commit, so that the note is never ahead of the ledger. A note of a row that is
+        not there stays: it is the proof."""
+        with self._transaction() as db:
+            before, now = self._read_note(), _head(db)
+            found = db.execute("SELECT hash FROM trials WHERE id = ?", (before.id,)).fetchone()
+            if before.id == 0 or found == (before.hash,):
+                with whole_file(self.noted) as part:
+                    part.write_text(f"{now.id} {now.hash}\n", encoding="utf-8")
+
+    def _read_note(self) -> Head:
+        try:
+            number, own = self.noted.read_text(encoding="utf-8").split()
+            return Head(int(number), own)
+        except FileNotFoundError:
+            return Head(0, _FIRST)
+        except ValueError:
+            raise TrialLedgerError(
+                f"{self.noted}: a row's id and hash are needed, something else came; remove the "
+                "file, and say in your reports that the ledger may have been cut short"
+            ) from None
 
     def count(self, *kinds: Kind, data_sha256: str | None = None, symbol: str | None = None) -> int:
         """How many trials of these kinds (of all, where none is named); on this data; whose `what`
@@ -139,12 +170,13 @@ class TrialLedger:
             return _head(db)
 
     def verify(self, noted: Head | None = None) -> int:
-        """The number of rows, if each is as it was written and `noted` is among them.
+        """The number of rows, if each is as it was written, and `noted` and the row that is noted
+        beside the ledger are among them.
 
         Raises `TrialLedgerError` that names the first row which was changed, removed or added
         around the ledger.
         """
-        stored, last = self._stored(), Head(0, _FIRST)
+        beside, stored, last = self._read_note(), self._stored(), Head(0, _FIRST)
         hashes = {0: _FIRST}
         for row in stored:
             self._require(row[0] == last.id + 1, last.id + 1, "is missing")
@@ -152,19 +184,21 @@ class TrialLedger:
             self._require(row[7] == _hash(*row[:7]), row[0], "was changed after it was written")
             last = Head(row[0], row[7])
             hashes[last.id] = last.hash
-        if noted is not None:
-            self._require(noted.id in hashes, noted.id, "was noted elsewhere and is missing")
-            self._require(
-                hashes[noted.id] == noted.hash, noted.id, "is not the one that was noted elsewhere"
-            )
+        for where, head in ((f"in {self.noted.name}", beside), ("elsewhere", noted)):
+            if head is not None:
+                self._require(head.id in hashes, head.id, f"was noted {where} and is missing")
+                self._require(
+                    hashes[head.id] == head.hash, head.id,
+                    f"is not the one that was noted {where}",
+                )  # fmt: skip
         return last.id
 
     def _require(self, holds: bool, row_id: int, problem: str) -> None:
         if not holds:
             raise TrialLedgerError(
                 f"{self.path}: row {row_id} {problem}: the count of trials cannot be trusted; "
-                "restore the file from a backup, or move it away and train again: nothing is "
-                "proven of models whose ledger is lost"
+                f"restore the file from a backup, or move it and {self.noted.name} away and train "
+                "again: nothing is proven of models whose ledger is lost"
             )
 
     def _stored(self) -> list[tuple[Any, ...]]:

@@ -107,9 +107,46 @@ def test_ledger_cut_short_shows_against_a_head_noted_before(ledger: TrialLedger)
     assert noted.id == 3
     assert ledger.verify(noted) == 3
     _change(ledger, "DELETE FROM trials WHERE id = 3")
+    with pytest.raises(TrialLedgerError, match=r"row 3 was noted in trials.sqlite.head and is mi"):
+        ledger.verify()
+    ledger.noted.unlink()
     assert ledger.verify() == 2
     with pytest.raises(TrialLedgerError, match="row 3 was noted elsewhere and is missing"):
         ledger.verify(noted)
+
+
+def test_ledger_put_back_from_an_older_copy_shows_whatever_is_recorded_after_it(
+    ledger: TrialLedger, tmp_path: Path
+) -> None:
+    copy = sqlite3.connect(tmp_path / "copy.sqlite")
+    with sqlite3.connect(ledger.path) as db:
+        db.backup(copy)
+    db.close()
+    copy.close()
+    ledger.record("look", what={"symbol": "BTCUSD"}, data_sha256=DATA, result={"sharpe": -2.0})
+    for file in ledger.path.parent.glob("trials.sqlite-*"):
+        file.unlink()
+    ledger.path.write_bytes((tmp_path / "copy.sqlite").read_bytes())
+    with pytest.raises(TrialLedgerError, match=r"row 4 was noted in trials.sqlite.head"):
+        TrialLedger(ledger.path).verify()
+    other = TrialLedger(ledger.path)
+    for _ in range(2):
+        other.record("look", what={"symbol": "BTCUSD"}, data_sha256=DATA, result={"sharpe": 2.0})
+    with pytest.raises(TrialLedgerError, match=r"row 4 is not the one that was noted in trials"):
+        other.verify()
+
+
+def test_ledger_that_was_deleted_shows_by_what_is_noted_beside_it(ledger: TrialLedger) -> None:
+    for file in (ledger.path, *ledger.path.parent.glob("trials.sqlite-*")):
+        file.unlink()
+    with pytest.raises(TrialLedgerError, match=r"row 3 was noted in trials.sqlite.head and is mi"):
+        TrialLedger(ledger.path).verify()
+
+
+def test_note_that_is_damaged_is_named(ledger: TrialLedger) -> None:
+    ledger.noted.write_text("x")
+    with pytest.raises(TrialLedgerError, match=r"trials.sqlite.head: a row's id and hash are need"):
+        ledger.verify()
 
 
 def test_replaced_ledger_shows_against_a_head_noted_before(
