@@ -112,6 +112,7 @@ def test_supabase_is_asked_for_its_tables(
     ward: Ward, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, object], words: str
 ) -> None:
     ward.override(supabase__enabled=True)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the library's attempts
     with answering(accounts=answer) as url:
         secrets(monkeypatch, SUPABASE_URL=url, SUPABASE_KEY="a-service-key-of-the-test")
         check = ward.look()["supabase"]
