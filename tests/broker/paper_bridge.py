@@ -116,11 +116,13 @@ def running(app: FastAPI) -> Iterator[str]:
 
 @contextmanager
 def talking_to(app: FastAPI, token: str = "") -> Iterator[httpx.Client]:
-    """A plain HTTP client of a served application."""
+    """A plain HTTP client of a served application. It reads no certificates: that takes 16 ms."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with (
         running(app) as url,
-        httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=PATIENCE_S) as client,
+        httpx.Client(
+            base_url=url, headers=headers, trust_env=False, verify=False, timeout=PATIENCE_S
+        ) as client,
     ):
         yield client
 

@@ -87,7 +87,7 @@ class Field:
         )
         self.broker = connect(settings, back_off=wait_none())
         self.control = self._held.enter_context(
-            httpx.Client(base_url=self.url, trust_env=False, timeout=PATIENCE_S)
+            httpx.Client(base_url=self.url, trust_env=False, verify=False, timeout=PATIENCE_S)
         )
         self.journal = Journal(folder / "journal.sqlite")
         for each in (self.broker, self.journal, self.terminal):
