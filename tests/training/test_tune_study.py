@@ -112,9 +112,10 @@ def test_trials_of_another_host_or_another_ledger_are_counted_in_this_one(
     for _ in range(2):
         run_study(Hill(), StudyPlan(bench.url, 4, 7), here)
         assert [row.what["trial"] for row in here.rows("tune_trial")] == [0, 1, 2, 3]
-    run_study(Hill(), StudyPlan(bench.url, 6, 7), here)
-    assert [row.result["state"] for row in here.rows()] == ["stored"] * 4 + ["complete"] * 2
-    assert [row.what["params"] for row in here.rows()][:4] == [
+    there = TrialLedger(tmp_path / "there.sqlite")
+    run_study(Hill(), StudyPlan(bench.url, 6, 7), there)
+    assert [row.result["state"] for row in there.rows()] == ["stored"] * 4 + ["complete"] * 2
+    assert [row.what["params"] for row in there.rows()][:4] == [
         row.what["params"] for row in bench.ledger.rows()
     ]
 
