@@ -14,7 +14,9 @@ from pydantic_core import core_schema
 _T = TypeVar("_T")
 
 # What a struct brings itself.
-_OF_THE_STRUCT = {"__init__", "__slots__", "__getstate__", "__setstate__", "__annotations__"}
+_OF_THE_STRUCT = {
+    "__init__", "__eq__", "__slots__", "__getstate__", "__setstate__", "__annotations__",
+}  # fmt: skip
 
 
 def quick(record: type[_T]) -> type[_T]:
@@ -27,6 +29,7 @@ def quick(record: type[_T]) -> type[_T]:
     made_otherwise = any(f.default_factory is not MISSING or f.kw_only for f in each)
     if record.__bases__ != (object,) or hasattr(record, "__post_init__") or made_otherwise:
         raise TypeError(f"{record.__name__}: a record of plain fields without a base is allowed")
+    rules = record.__dataclass_params__  # type: ignore[attr-defined]
     left_out = _OF_THE_STRUCT | {f.name for f in each}
     body = {name: value for name, value in vars(record).items() if name not in left_out}
     body["__init_subclass__"] = classmethod(_refuse_heirs)
@@ -34,8 +37,7 @@ def quick(record: type[_T]) -> type[_T]:
     struct = msgspec.defstruct(
         record.__name__,
         [(f.name, f.type) if f.default is MISSING else (f.name, f.type, f.default) for f in each],
-        namespace=body, module=record.__module__, eq=False, gc=False,
-        frozen=record.__dataclass_params__.frozen,  # type: ignore[attr-defined]
+        namespace=body, module=record.__module__, frozen=rules.frozen, eq=rules.eq, gc=False,
     )  # fmt: skip
     return cast("type[_T]", struct)
 

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import math
 import pickle
 from dataclasses import dataclass, field, fields, replace
 
@@ -30,6 +31,9 @@ def test_it_is_made_compared_hashed_and_shown_like_a_frozen_dataclass() -> None:
     one = Quick(1, price=2.5)
     assert (one.ticket, one.price, one.comment) == (1, 2.5, "none")
     assert one == Quick(1, 2.5, "none") != Quick(2, 2.5)
+    assert not one != Quick(1, 2.5, "none")  # noqa: SIM202
+    assert one != Plain(1, 2.5)
+    assert Quick(1, math.nan) == Quick(1, math.nan)  # one object, as in a tuple
     assert type(one) is Quick
     assert hash(one) == hash(Plain(1, 2.5))
     assert repr(one) == repr(Plain(1, 2.5)).replace("Plain", "Quick")
