@@ -6,10 +6,13 @@ close, a partial close or a change of levels, then a venue that behaves. Simulat
 
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,37 +115,52 @@ def check(desk: Orders) -> None:
     assert max(asked.values(), default=0) <= 1, "one name, one change"
 
 
+Opened = Callable[[], AbstractContextManager[Orders]]
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    """Opens a desk of one entry on a journal of its own, for each example."""
+
+    @contextmanager
+    def begin() -> Iterator[Orders]:
+        with tempfile.TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
+            desk = Orders(Path(folder) / "journal.sqlite", entry("A"))
+            try:
+                yield desk
+            finally:
+                desk.journal.close()
+
+    return begin
+
+
 @settings(max_examples=80, deadline=None)
 @given(PLAYS)
-def test_no_schedule_of_answers_doubles_an_entry_or_leaves_it_naked(told: dict[str, Any]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        desk = Orders(Path(folder) / "journal.sqlite", entry("A"))
-        try:
-            play(desk, told)
-            check(desk)
-            assert_lawful(desk)
-        finally:
-            desk.journal.close()
+def test_no_schedule_of_answers_doubles_an_entry_or_leaves_it_naked(
+    opened: Opened, told: dict[str, Any]
+) -> None:
+    with opened() as desk:
+        play(desk, told)
+        check(desk)
+        assert_lawful(desk)
 
 
 @settings(max_examples=60, deadline=None)
 @given(PLAYS)
-def test_no_schedule_of_answers_keeps_a_close_from_closing(told: dict[str, Any]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        desk = Orders(Path(folder) / "journal.sqlite", entry("A"))
-        try:
-            desk.send()
-            desk.requests = [
-                entry("X", type=OrderType.SELL, position=1000, sl=None, tp=None, price=None)
-            ]
-            desk.journal.decided(make_bar(OPEN_MS + 900_000), desk.requests)
-            play(desk, told)
-            check(desk)
-            assert desk.venue.held == {}
-            closed = sum(d.volume for d in desk.venue.history if d.entry is DealEntry.OUT)
-            assert round(closed, 8) == 0.1
-        finally:
-            desk.journal.close()
+def test_no_schedule_of_answers_keeps_a_close_from_closing(
+    opened: Opened, told: dict[str, Any]
+) -> None:
+    with opened() as desk:
+        desk.send()
+        desk.requests = [
+            entry("X", type=OrderType.SELL, position=1000, sl=None, tp=None, price=None)
+        ]
+        desk.journal.decided(make_bar(OPEN_MS + 900_000), desk.requests)
+        play(desk, told)
+        check(desk)
+        assert desk.venue.held == {}
+        closed = sum(d.volume for d in desk.venue.history if d.entry is DealEntry.OUT)
+        assert round(closed, 8) == 0.1
 
 
 PART = "7719-BTCUSD-1-PART-0"
@@ -151,53 +169,45 @@ MOVE = LevelsRequest("BTCUSD", 1000, 99_900.0, 101_000.0, "7719-BTCUSD-1-LEVELS-
 
 @settings(max_examples=60, deadline=None)
 @given(PLAYS)
-def test_no_schedule_of_answers_closes_a_part_twice(told: dict[str, Any]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        desk = Orders(Path(folder) / "journal.sqlite", entry("A"))
-        try:
-            desk.send()
-            desk.requests = [
-                entry(PART, type=OrderType.SELL, position=1000, volume=0.04, sl=None, tp=None,
-                      price=None)
-            ]  # fmt: skip
-            desk.journal.decided(make_bar(OPEN_MS + 900_000), desk.requests)
-            play(desk, told)
-            check(desk)
-            assert_lawful(desk)
-            closed = sum(d.volume for d in desk.venue.history if d.entry is DealEntry.OUT)
-            assert round(closed, 8) <= 0.04
-            assert round(desk.venue.held[1000].volume + closed, 8) == 0.1
-            last = desk.journal.parts_of(1000)[-1]
-            done = last.state in (IntentState.FILLED, IntentState.PARTIAL)
-            assert done == (closed > 0), "the journal knows what the venue did"
-        finally:
-            desk.journal.close()
+def test_no_schedule_of_answers_closes_a_part_twice(opened: Opened, told: dict[str, Any]) -> None:
+    with opened() as desk:
+        desk.send()
+        desk.requests = [
+            entry(PART, type=OrderType.SELL, position=1000, volume=0.04, sl=None, tp=None,
+                  price=None)
+        ]  # fmt: skip
+        desk.journal.decided(make_bar(OPEN_MS + 900_000), desk.requests)
+        play(desk, told)
+        check(desk)
+        assert_lawful(desk)
+        closed = sum(d.volume for d in desk.venue.history if d.entry is DealEntry.OUT)
+        assert round(closed, 8) <= 0.04
+        assert round(desk.venue.held[1000].volume + closed, 8) == 0.1
+        last = desk.journal.parts_of(1000)[-1]
+        done = last.state in (IntentState.FILLED, IntentState.PARTIAL)
+        assert done == (closed > 0), "the journal knows what the venue did"
 
 
 @settings(max_examples=60, deadline=None)
 @given(PLAYS, st.booleans())
 def test_no_schedule_of_answers_loosens_a_stop_or_forgets_what_was_decided(
-    told: dict[str, Any], lost: bool
+    opened: Opened, told: dict[str, Any], lost: bool
 ) -> None:
     """`lost`: the venue drops the stops at the end; they come back where the journal says."""
-    with tempfile.TemporaryDirectory() as folder:
-        desk = Orders(Path(folder) / "journal.sqlite", entry("A"))
-        try:
-            desk.send()
-            desk.requests = [MOVE]
-            desk.journal.decided(make_bar(OPEN_MS + 900_000), desk.requests)
-            play(desk, told)
-            check(desk)
-            assert_lawful(desk)
-            made = desk.journal.changes_of(1000)[-1].state is IntentState.FILLED
-            wanted = (99_900.0, 101_000.0) if made else (99_500.0, 100_700.0)
-            if lost:
-                desk.venue.held[1000] = replace(desk.venue.held[1000], sl=0.0, tp=0.0)
-                desk.dispatcher.reprotect(desk.venue.held[1000], desk.venue.now_ms)
-                desk.beats(2)
-            assert (desk.venue.held[1000].sl, desk.venue.held[1000].tp) == wanted
-        finally:
-            desk.journal.close()
+    with opened() as desk:
+        desk.send()
+        desk.requests = [MOVE]
+        desk.journal.decided(make_bar(OPEN_MS + 900_000), desk.requests)
+        play(desk, told)
+        check(desk)
+        assert_lawful(desk)
+        made = desk.journal.changes_of(1000)[-1].state is IntentState.FILLED
+        wanted = (99_900.0, 101_000.0) if made else (99_500.0, 100_700.0)
+        if lost:
+            desk.venue.held[1000] = replace(desk.venue.held[1000], sl=0.0, tp=0.0)
+            desk.dispatcher.reprotect(desk.venue.held[1000], desk.venue.now_ms)
+            desk.beats(2)
+        assert (desk.venue.held[1000].sl, desk.venue.held[1000].tp) == wanted
 
 
 def assert_lawful(desk: Orders) -> None:
