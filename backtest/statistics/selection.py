@@ -23,19 +23,41 @@ class TrialSharpes:
     `count`: every trial, failed, pruned and repeated ones too; `known`: those with a ratio;
     `variance`: of theirs (ddof 1) or of the different ones among them, whichever is larger, so that
     the same run looked at again and again makes it no smaller; NaN with fewer than two.
+    `periods`: returns behind each ratio; None for as many as the judged run has.
     """
 
     count: int
     known: int
     variance: float
+    periods: int | None = None
 
     @staticmethod
-    def of(ratios: Sequence[float], count: int | None = None) -> "TrialSharpes":
-        """From the known daily ratios; `count` where there were more trials than those."""
+    def of(
+        ratios: Sequence[float], count: int | None = None, *, periods: Sequence[int] = ()
+    ) -> "TrialSharpes":
+        """From the known daily ratios; `count` where there were more trials than those.
+
+        `periods`: returns (2 or more) behind each ratio, none where all trials are as long as the
+        judged run. A ratio of T worthless returns has a standard deviation of 1/√(T − 1), so those
+        of unequal runs are no sample of one variance: each is brought to the longest run's length,
+        SR √((T − 1)/(T_longest − 1)), which leaves its t statistic as it is.
+        """
+        longest = max(periods, default=None)
+        if longest is not None:
+            ratios = [
+                ratio * math.sqrt((own - 1) / (longest - 1))
+                for ratio, own in zip(ratios, periods, strict=True)
+            ]
         different = sorted(set(ratios))
         spreads = [float(np.var(each, ddof=1)) for each in (ratios, different) if len(each) > 1]
         variance = max(spreads, default=math.nan)
-        return TrialSharpes(len(ratios) if count is None else count, len(ratios), variance)
+        known = len(ratios)
+        return TrialSharpes(known if count is None else count, known, variance, longest)
+
+    def variance_at(self, periods: int) -> float:
+        """The variance of the ratios, had each run been as long as the judged one (2 or more)."""
+        own = periods if self.periods is None else self.periods
+        return self.variance * (own - 1) / (periods - 1)
 
 
 def probabilistic_sharpe(seen: Shape, against: float = 0.0) -> float:
@@ -69,15 +91,16 @@ def expected_best_sharpe(trials: TrialSharpes, periods: int) -> float:
 
     √V · ((1 − γ) Φ⁻¹(1 − 1/N) + γ Φ⁻¹(1 − 1/(N e))), γ = 0.5772…: D. Bailey, M. López de Prado,
     The Deflated Sharpe Ratio, Journal of Portfolio Management 40 (2014). One trial is no choice:
-    0. Where fewer than two ratios are known, V is that of ratios of `periods` worthless returns,
-    1/(T − 1). It is never less than for the trials without a known ratio alone, so that a few
-    looks at much the same settings, whose ratios hardly spread, do not hide those.
+    0. V is brought to `periods`. Where fewer than two ratios are known, V is that of ratios of
+    `periods` worthless returns, 1/(T − 1). It is never less than for the trials without a known
+    ratio alone, so that a few looks at much the same settings, whose ratios hardly spread, do not
+    hide those.
     """
     worthless = math.sqrt(1 / (periods - 1))
     if math.isnan(trials.variance):
         return worthless * _best_of(trials.count)
     unknown = worthless * _best_of(trials.count - trials.known)
-    return max(math.sqrt(trials.variance) * _best_of(trials.count), unknown)
+    return max(math.sqrt(trials.variance_at(periods)) * _best_of(trials.count), unknown)
 
 
 def _best_of(count: int) -> float:

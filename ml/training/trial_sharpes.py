@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from backtest.statistics import TrialSharpes
-from ml.training.trials import Kind, TrialLedger
+from ml.training.trials import Kind, Trial, TrialLedger
+
+_DAY_MS = 86_400_000
 
 
 def trial_sharpes(
@@ -21,11 +23,12 @@ def trial_sharpes(
     Every row counts: failed, pruned, stopped and repeated trials and looks too, because each was
     a chance to find something by luck. Trials resemble each other, so the number of independent
     ones is smaller; the raw count errs on the safe side. Ratios are those that rows hold as
-    `sharpe` (annual, null where there was none). Raises `TrialLedgerError` where the ledger was
-    changed around its chain: a count of it proves nothing.
+    `sharpe` (annual, null where there was none), each with the days behind it; one whose row does
+    not say how many counts as the longest of the others. Raises `TrialLedgerError` where the ledger
+    was changed around its chain: a count of it proves nothing.
     """
     ledger.verify()
-    count, ratios = 0, []
+    count, ratios, days = 0, [], []
     for trial in ledger.rows(*kinds):
         if symbol not in (None, trial.what.get("symbol")):
             continue
@@ -35,7 +38,20 @@ def trial_sharpes(
         annual = trial.result.get("sharpe")
         if annual is not None:
             ratios.append(float(annual) / math.sqrt(days_a_year))
-    return TrialSharpes.of(ratios, count)
+            days.append(_days(trial))
+    longest = max((each for each in days if each), default=None)
+    lengths = [] if longest is None else [each or longest for each in days]
+    return TrialSharpes.of(ratios, count, periods=lengths)
+
+
+def _days(trial: Trial) -> int | None:
+    """UTC days behind a row's ratio; None where the row does not say."""
+    told, what = trial.result.get("days"), trial.what
+    if told is not None:
+        return max(2, int(told))
+    if "from_ms" not in what:
+        return None
+    return max(2, math.ceil((what["to_ms"] - what["from_ms"]) / _DAY_MS))
 
 
 def record_look(

@@ -1,6 +1,7 @@
 """Each statistic against a published example, an exact formula, or an independent computation."""
 
 import math
+from dataclasses import replace
 from itertools import combinations, permutations
 
 import numpy as np
@@ -149,6 +150,27 @@ def test_looks_at_much_the_same_settings_do_not_hide_trials_without_a_ratio(look
     near = [0.1 + 0.0001 * each for each in range(looks)]
     hidden, alone = TrialSharpes.of(near, 200 + looks), TrialSharpes(200, 0, math.nan)
     assert expected_best_sharpe(hidden, 670) == expected_best_sharpe(alone, 670)
+
+
+def test_ratios_of_unequal_worthless_runs_have_the_variance_of_the_judged_length() -> None:
+    draw = np.random.default_rng(3)
+    lengths = [int(each) for each in draw.integers(5, 800, size=4000)]
+    ratios = [float(draw.normal() / math.sqrt(each - 1)) for each in lengths]
+    trials = TrialSharpes.of(ratios, periods=lengths)
+    for judged in (30, 500, 2000):
+        assert trials.variance_at(judged) == pytest.approx(1 / (judged - 1), rel=0.05)
+    # brought to no length they would be the variance of neither
+    assert TrialSharpes.of(ratios).variance > 3 / 499
+
+
+def test_look_at_three_days_does_not_decide_about_two_years() -> None:
+    year = math.sqrt(365)
+    seen = Shape(3 / year, 730)
+    trials = TrialSharpes.of([3 / year, -11 / year], periods=[730, 3])
+    assert deflated_sharpe(seen, trials) == pytest.approx(0.991, abs=0.001)
+    as_long = TrialSharpes.of([3 / year, -11 / year], periods=[730, 730])
+    assert as_long == replace(TrialSharpes.of([3 / year, -11 / year]), periods=730)
+    assert deflated_sharpe(seen, as_long) < 0.01
 
 
 def _literally(returns: np.ndarray, blocks: int) -> Overfitting:

@@ -67,6 +67,18 @@ def test_same_run_looked_at_again_does_not_narrow_the_spread_of_the_ratios() -> 
     assert expected_best_sharpe(again, 300) > expected_best_sharpe(tried, 300)
 
 
+def test_ratio_counts_with_the_days_that_its_row_tells(tmp_path: Path) -> None:
+    ledger, day_ms = TrialLedger(tmp_path / "trials.sqlite", now_ms=lambda: 1), 86_400_000
+    span = {"from_ms": 0, "to_ms": 401 * day_ms}
+    ledger.record("look", what=span, data_sha256=DATA, result={"sharpe": 1.0})
+    ledger.record("tune_trial", what={}, data_sha256=DATA, result={"sharpe": -6.0, "days": 101})
+    ledger.record("sweep", what={}, data_sha256=DATA, result={"sharpe": 2.0})
+    found = trial_sharpes(ledger)
+    daily = np.array([1.0, -6.0 * math.sqrt(100 / 400), 2.0]) / math.sqrt(365)
+    assert (found.known, found.periods) == (3, 401)
+    assert found.variance == pytest.approx(daily.var(ddof=1))
+
+
 def test_ledger_that_was_edited_around_its_chain_counts_for_nothing(ledger: TrialLedger) -> None:
     db = sqlite3.connect(ledger.path)
     db.execute("DROP TRIGGER trials_remain")
