@@ -173,6 +173,12 @@ def test_look_at_three_days_does_not_decide_about_two_years() -> None:
     assert deflated_sharpe(seen, as_long) < 0.01
 
 
+def test_best_of_short_worthless_runs_is_half_as_good_over_four_times_their_days() -> None:
+    short = TrialSharpes.of([0.1, -0.1], periods=[101, 101])
+    found = expected_best_sharpe(short, 101)
+    assert expected_best_sharpe(short, 401) == pytest.approx(found / 2)
+
+
 def _literally(returns: np.ndarray, blocks: int) -> Overfitting:
     """CSCV step by step, as the paper words it: matrices joined, ranked and compared."""
     parts = np.split(returns, blocks)
