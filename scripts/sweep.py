@@ -69,10 +69,14 @@ def _sweep(given: argparse.Namespace) -> int:
     from backtest.sweep.heat import keys_of_map
     from backtest.sweep.settings import TradedSettings, require_allowed
     from backtest.sweep.table import show, write_files
+    from settings.strategy_params import require_settable
 
     if given.apply and (given.override or given.max_lot is not None):
         raise SweepError("--apply without --override and --max-lot is allowed: they would be lost")
     settings, points = settings_of(given), _points(given)
+    if given.apply:
+        for each in points:
+            require_settable(each)  # before hours of trials
     require_allowed(TradedSettings(settings.decision, settings.paper), points)
     if given.heat is not None:
         keys_of_map(points, _heat_keys(given.heat))  # refuses before anything is run

@@ -19,12 +19,16 @@ from trading.decision.settings import DecisionSettings
 
 FILE = "strategy_params.json"
 # A release of the hub may bring the file: it sets how is traded and trained, never where, for whom
-# or by whose rules.
+# or by whose rules, and no limit that a person has set to the account.
 _TRAINED_BY = {
     "features.groups", "labeling", "training", "rf_params", "xgb_params", "lgb_params", "et_params",
     "position_training", "sltp_training", "risk_training",
 }  # fmt: skip
-_MAY_SET = set(DecisionSettings.model_fields) - {"prop", "prop_rules"} | _TRAINED_BY | {"paper"}
+_A_PERSONS = {
+    "prop", "prop_rules", "timezone", "max_lot", "max_open_positions", "max_daily_loss_pct",
+    "max_weekly_drawdown_pct", "max_trades_per_day",
+}  # fmt: skip
+_MAY_SET = set(DecisionSettings.model_fields) - _A_PERSONS | _TRAINED_BY | {"paper"}
 _MANIFEST = "models/model_compat.json"
 
 
@@ -55,7 +59,9 @@ def params_folder(root: Path, ml: Mapping[str, Any]) -> Path:
 def write_strategy_params(
     folder: Path, overrides: Mapping[str, Any], found: Mapping[str, Any]
 ) -> Path:
-    """Writes the file in `folder`, whole or not at all."""
+    """Writes the file in `folder`, whole or not at all. Raises `SettingsError` for keys that it may
+    not set."""
+    require_settable(overrides)
     content = StrategyParams(
         overrides=dict(overrides), found=dict(found), written_ms=time.time_ns() // 1_000_000
     )
@@ -63,6 +69,25 @@ def write_strategy_params(
     with whole_file(path) as part:
         part.write_text(content.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def require_settable(overrides: Mapping[str, Any]) -> None:
+    """Raises `SettingsError` with every key that the file may not set."""
+    problems = _not_settable(overrides)
+    if problems:
+        raise SettingsError(problems)
+
+
+def _not_settable(overrides: Mapping[str, Any]) -> list[SettingProblem]:
+    said = (
+        "a key of trading or training is allowed; places, accounts and their limits stand in "
+        "config.json alone"
+    )
+    return [
+        SettingProblem(FILE, f"overrides.{key}", said, repr(value)[:80])
+        for key, value in overrides.items()
+        if not any(key == each or key.startswith(f"{each}.") for each in _MAY_SET)
+    ]
 
 
 def read_overrides(
@@ -85,12 +110,7 @@ def read_overrides(
     except SettingsError as error:
         problems.extend(error.problems)
         return []
-    problems += [
-        SettingProblem(FILE, f"overrides.{key}", "a key of trading or training is allowed",
-                       repr(value)[:80])
-        for key, value in params.overrides.items()
-        if not any(key == each or key.startswith(f"{each}.") for each in _MAY_SET)
-    ]  # fmt: skip
+    problems += _not_settable(params.overrides)
     return [f"{key}={json.dumps(value)}" for key, value in params.overrides.items()]
 
 

@@ -194,6 +194,13 @@ def test_mistake_is_one_message_and_nothing_is_tried(
     assert not ledger.exists() or TrialLedger(ledger).count() == 0
 
 
+def test_apply_refuses_limits_of_the_account_before_anything_is_tried(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert sweep.main(["--axis", "max_lot=0.5,1", "--apply"]) == 2
+    assert "overrides.max_lot: a key of trading or training is allowed" in capsys.readouterr().err
+
+
 def test_best_setting_is_applied_only_where_it_beats_today_by_the_gate_s_margin(
     base: SweepBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,14 +264,23 @@ def test_strategy_params_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["bridge.api_base_url", "prop.profile", "features.calendar", "hub.endpoint_url"]
-)
-def test_strategy_params_of_a_release_set_no_place_and_no_account(key: str, tmp_path: Path) -> None:
+    "key",
+    ["bridge.api_base_url", "prop.profile", "features.calendar", "hub.endpoint_url", "max_lot",
+     "max_daily_loss_pct"],
+)  # fmt: skip
+def test_strategy_params_of_a_release_set_no_place_and_no_limit_of_an_account(
+    key: str, tmp_path: Path
+) -> None:
     for name in ("config.json", "ml_config.json"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     _switch_on(tmp_path / "config.json")
-    write_strategy_params(tmp_path / "models", {key: "x"}, {})
-    with pytest.raises(SettingsError, match=rf"overrides.{key}: a key of trading or training"):
+    refused = rf"overrides.{key}: a key of trading or training"
+    with pytest.raises(SettingsError, match=refused):
+        write_strategy_params(tmp_path / "models", {key: "x"}, {})
+    (tmp_path / "models").mkdir()
+    release = {"overrides": {key: "x"}, "found": {}, "written_ms": 1}
+    (tmp_path / "models" / FILE).write_text(json.dumps(release))
+    with pytest.raises(SettingsError, match=refused):
         load_settings(tmp_path)
 
 
