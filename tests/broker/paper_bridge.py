@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from tenacity import wait_none
 from broker.client.httpapi import HttpApiBroker
 from broker.client.rest import RestBroker
 from broker.client.settings import BridgeSettings
+from broker.contract.constants import AccountTradeMode
 from broker.native import NativeBroker
 from broker.simulator.native import NativeTerminal
 from broker.simulator.settings import AccountTerms
@@ -71,6 +73,28 @@ def served(
     """The base URL of a bridge that runs in a thread until the block ends."""
     clock = PaperClock(terminal, speed) if terminal else None
     with running(create_app(broker, token=token, paper_clock=clock)) as url:
+        yield url
+
+
+@contextmanager
+def served_in_real_time(
+    bars: Bars, *, start_ms: int, trade_mode: AccountTradeMode = AccountTradeMode.DEMO
+) -> Iterator[str]:
+    """The base URL of a bridge over an account whose market of `bars` follows the wall clock: it is
+    `start_ms` at the first question."""
+    terminal = SimulatedTerminal(
+        bars={"BTCUSD": bars}, instruments={"BTCUSD": instrument("BTCUSD")}, start_ms=start_ms,
+        account=AccountTerms(balance=10_000.0, trade_mode=trade_mode), seed=7,
+    )  # fmt: skip
+    asked_s: list[float] = []
+
+    def now_ms() -> int:
+        asked_s.append(time.monotonic())
+        terminal.advance(start_ms + int((asked_s[-1] - asked_s[0]) * 1000))
+        return terminal.now_ms
+
+    broker = NativeBroker(NativeTerminal(terminal), ServerClock("UTC"), now_ms=now_ms, mode="paper")
+    with served(broker) as url:
         yield url
 
 

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -13,19 +12,14 @@ from typing import Any
 
 import pytest
 
-from broker.native import NativeBroker
-from broker.simulator.native import NativeTerminal
-from broker.simulator.settings import AccountTerms
-from broker.simulator.terminal import SimulatedTerminal
 from market.instruments import instrument
-from market.server_clock import ServerClock
 from market.sources.generated import generated_bars
 from ml.predictors.compat import read_manifest
 from retrain.install import serving_graphs
 from retrain.phase import Run
 from retrain.swapping import roll_back, swap
 from scripts.retrain import main
-from tests.broker.paper_bridge import served
+from tests.broker.paper_bridge import served_in_real_time
 from tests.builders import MONDAY_MS
 from tests.patience import PATIENCE_S
 from tests.retrain.projects import DAY_MS, ROOT, make_run
@@ -43,22 +37,9 @@ BEFORE_THE_CLOSE_MS = 2_000
 def url() -> Iterator[str]:
     """A bridge over a demo account whose market follows the wall clock from the first question."""
     to_ms = MONDAY_MS + DAYS * DAY_MS
-    of = instrument("BTCUSD")
-    market = generated_bars(of, seed=7, from_ms=MONDAY_MS, to_ms=to_ms)
+    market = generated_bars(instrument("BTCUSD"), seed=7, from_ms=MONDAY_MS, to_ms=to_ms)
     start_ms = int(market.close_ms[-50]) - BEFORE_THE_CLOSE_MS
-    terminal = SimulatedTerminal(
-        bars={"BTCUSD": market}, instruments={"BTCUSD": of}, seed=7, start_ms=start_ms,
-        account=AccountTerms(balance=10_000.0),
-    )  # fmt: skip
-    asked_s: list[float] = []
-
-    def now_ms() -> int:
-        asked_s.append(time.monotonic())
-        terminal.advance(start_ms + int((asked_s[-1] - asked_s[0]) * 1000))
-        return terminal.now_ms
-
-    broker = NativeBroker(NativeTerminal(terminal), ServerClock("UTC"), now_ms=now_ms, mode="paper")
-    with served(broker) as address:
+    with served_in_real_time(market, start_ms=start_ms) as address:
         yield address
 
 

@@ -4,22 +4,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from broker.contract.constants import AccountTradeMode
-from broker.native import NativeBroker
-from broker.simulator.native import NativeTerminal
-from broker.simulator.settings import AccountTerms
-from broker.simulator.terminal import SimulatedTerminal
 from market.bars import Bars
-from market.instruments import instrument
-from market.server_clock import ServerClock
 from market.sources.calendar_archive import read_archive
-from tests.broker.paper_bridge import served
+from tests.broker.paper_bridge import served_in_real_time
 from tests.news.server import feed_server
 from tests.patience import PATIENCE_S
 
@@ -35,24 +28,8 @@ def url(market: Bars, request: pytest.FixtureRequest) -> Iterator[str]:
     It is then two seconds before a bar's close; a slow machine sees the bar late and decides it.
     """
     start_ms = int(market.close_ms[-50]) - BEFORE_THE_CLOSE_MS
-    terminal = SimulatedTerminal(
-        bars={"BTCUSD": market},
-        instruments={"BTCUSD": instrument("BTCUSD")},
-        account=AccountTerms(
-            balance=10_000.0, trade_mode=getattr(request, "param", AccountTradeMode.DEMO)
-        ),
-        start_ms=start_ms,
-        seed=7,
-    )
-    asked_s: list[float] = []
-
-    def now_ms() -> int:
-        asked_s.append(time.monotonic())
-        terminal.advance(start_ms + int((asked_s[-1] - asked_s[0]) * 1000))
-        return terminal.now_ms
-
-    broker = NativeBroker(NativeTerminal(terminal), ServerClock("UTC"), now_ms=now_ms, mode="paper")
-    with served(broker) as address:
+    mode = getattr(request, "param", AccountTradeMode.DEMO)
+    with served_in_real_time(market, start_ms=start_ms, trade_mode=mode) as address:
         yield address
 
 
