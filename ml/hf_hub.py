@@ -7,7 +7,10 @@ from pathlib import Path
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status."""
-    from ml.hub import door
+    from trading.command_line import needing_packages
+
+    with needing_packages():
+        from ml.hub import door
 
     return door.main("huggingface", "a Hugging Face repository", argv)
 

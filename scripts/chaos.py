@@ -12,8 +12,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.chaos.run import ChaosOptions, run_chaos
-from tests.chaos.schedule import TIMES_FIELD_RATE
+from trading.command_line import needing_packages
+
+with needing_packages():
+    from tests.chaos.run import ChaosOptions, run_chaos
+    from tests.chaos.schedule import TIMES_FIELD_RATE
 
 
 def main(argv: Sequence[str] | None = None) -> int:

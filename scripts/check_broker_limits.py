@@ -11,18 +11,21 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from broker.client.connect import BridgeClient, connect
-from broker.client.settings import BridgeSettings
-from market.sessions import Sessions
-from settings import load_settings
-from trading.assemble import TIMEFRAME, known_instrument
-from trading.broker_audit import audit, look_at, matters, table_of
-from trading.command_line import exit_status
-from trading.live_command import bridge_token
+from trading.command_line import needing_packages
+
+with needing_packages():
+    from rich.console import Console
+
+    from broker.client.connect import BridgeClient, connect
+    from broker.client.settings import BridgeSettings
+    from market.sessions import Sessions
+    from settings import load_settings
+    from trading.assemble import TIMEFRAME, known_instrument
+    from trading.broker_audit import audit, look_at, matters, table_of
+    from trading.command_line import exit_status
+    from trading.live_command import bridge_token
 
 
 def main(argv: Sequence[str] | None = None) -> int:

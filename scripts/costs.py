@@ -18,14 +18,17 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
-from backtest.costs import LearnedCosts, read_costs, write_costs  # noqa: E402
-from backtest.costs_learning import learn  # noqa: E402
-from backtest.journalled import add_journal_options, journalled  # noqa: E402
-from broker.simulator.settings import CURRENCIES  # noqa: E402
-from settings import load_settings  # noqa: E402
-from trading.assemble import known_instrument  # noqa: E402
-from trading.command_line import exit_status  # noqa: E402
-from trading.summary import require_writable  # noqa: E402
+from trading.command_line import needing_packages  # noqa: E402
+
+with needing_packages():
+    from backtest.costs import LearnedCosts, read_costs, write_costs
+    from backtest.costs_learning import learn
+    from backtest.journalled import add_journal_options, journalled
+    from broker.simulator.settings import CURRENCIES
+    from settings import load_settings
+    from trading.assemble import known_instrument
+    from trading.command_line import exit_status
+    from trading.summary import require_writable
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,9 +16,12 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
-from backtest.journalled import add_journal_options, journalled  # noqa: E402
-from trading.command_line import exit_status  # noqa: E402
-from trading.performance import performance, write_performance  # noqa: E402
+from trading.command_line import needing_packages  # noqa: E402
+
+with needing_packages():
+    from backtest.journalled import add_journal_options, journalled
+    from trading.command_line import exit_status
+    from trading.performance import performance, write_performance
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -22,20 +22,23 @@ os.environ.setdefault("PTB_TIMEDELTA", "1")  # before the import: waiting times 
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
-from telegram import Bot  # noqa: E402
-from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError  # noqa: E402
-from telegram.request import HTTPXRequest  # noqa: E402
+from trading.command_line import needing_packages  # noqa: E402
 
-from settings import SettingsError, load_settings  # noqa: E402
-from trading.errors import DaemonError  # noqa: E402
-from trading.secrets import redacted, secret  # noqa: E402
-from trading.telegram_settings import (  # noqa: E402
-    CHAT_VARIABLE,
-    TOKEN_VARIABLE,
-    TelegramSecrets,
-    telegram_secrets,
-)
-from trading.telegram_text import LONGEST, LONGEST_CAPTION, cut  # noqa: E402
+with needing_packages():
+    from telegram import Bot
+    from telegram.error import BadRequest, Forbidden, InvalidToken, TelegramError
+    from telegram.request import HTTPXRequest
+
+    from settings import SettingsError, load_settings
+    from trading.errors import DaemonError
+    from trading.secrets import redacted, secret
+    from trading.telegram_settings import (
+        CHAT_VARIABLE,
+        TOKEN_VARIABLE,
+        TelegramSecrets,
+        telegram_secrets,
+    )
+    from trading.telegram_text import LONGEST, LONGEST_CAPTION, cut
 
 _TIMEOUT_S = 20.0
 

@@ -19,27 +19,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripts.onboarding_questions import Questions
-from settings import SettingsError, env_file
-from settings.accounts import terminal_key_of
-from settings.editing import change
-from settings.env_file import EnvFileError
-from settings.onboarding import (
-    HUBS,
-    KINDS,
-    PHASES,
-    AnswerError,
-    Answers,
-    edits_of,
-    require_sound,
-    secrets_of,
-)
-from settings.prop import read_prop_rules
-from settings.risk_profiles import read_risk_profiles
+from trading.command_line import needing_packages
+
+with needing_packages():
+    from rich.console import Console
+
+    from scripts.onboarding_questions import Questions
+    from settings import SettingsError, env_file
+    from settings.accounts import terminal_key_of
+    from settings.editing import change
+    from settings.env_file import EnvFileError
+    from settings.onboarding import (
+        HUBS,
+        KINDS,
+        PHASES,
+        AnswerError,
+        Answers,
+        edits_of,
+        require_sound,
+        secrets_of,
+    )
+    from settings.prop import read_prop_rules
+    from settings.risk_profiles import read_risk_profiles
 
 _ROOT = Path(__file__).resolve().parents[1]
 # Flags of secrets, and the variables that may bring them instead.

@@ -17,10 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-from dotenv import dotenv_values
-
 _ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(_ROOT))
+
+from trading.command_line import needing_packages  # noqa: E402
+
+with needing_packages():
+    import psycopg
+    from dotenv import dotenv_values
+
 MIGRATIONS = _ROOT / "supabase" / "migrations"
 URL_VARIABLE = "NOVOSKY_SUPABASE_DB_URL"
 _NAME = re.compile(r"^(?P<number>\d{4})_[a-z0-9_]+\.sql$")

@@ -20,16 +20,19 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(_ROOT))
 
-from broker.client.connect import connect  # noqa: E402
-from broker.contract.errors import BrokerError  # noqa: E402
-from settings import SettingsError, account_ids, load_settings, state_name_of  # noqa: E402
-from trading.errors import DaemonError  # noqa: E402
-from trading.heartbeat import FILE, Beat  # noqa: E402
-from trading.journal import wall_ms  # noqa: E402
-from trading.live_command import bridge_token  # noqa: E402
-from trading.redaction import Redactor, known_secrets  # noqa: E402
-from trading.state_folder import LIVE_ACCOUNT, StateFolder  # noqa: E402
-from trading.watchdog import Limits, close_positions, look, pinned_account  # noqa: E402
+from trading.command_line import needing_packages  # noqa: E402
+
+with needing_packages():
+    from broker.client.connect import connect
+    from broker.contract.errors import BrokerError
+    from settings import SettingsError, account_ids, load_settings, state_name_of
+    from trading.errors import DaemonError
+    from trading.heartbeat import FILE, Beat
+    from trading.journal import wall_ms
+    from trading.live_command import bridge_token
+    from trading.redaction import Redactor, known_secrets
+    from trading.state_folder import LIVE_ACCOUNT, StateFolder
+    from trading.watchdog import Limits, close_positions, look, pinned_account
 
 _NOTIFY = _ROOT / "scripts" / "notify.py"
 _NOTIFY_TIMEOUT_S = 60.0

@@ -3,10 +3,14 @@
 import argparse
 import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
-_OWN_ROOMS = ("market", "broker", "mt5api", "ml", "trading", "backtest", "retrain", "settings")
+_OWN_ROOMS = {
+    "market", "broker", "mt5api", "ml", "trading", "backtest", "retrain", "settings", "scripts",
+    "tests",
+}  # fmt: skip
 
 Failures = tuple[type[Exception], ...]
 
@@ -36,11 +40,7 @@ def exit_status(
     try:
         return run()
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] in _OWN_ROOMS:
-            raise
-        python = f".venv/bin/python {_own_name()}"
-        print(f"error: {error.name} is not installed: make install, then {python}", file=sys.stderr)
-        return 2
+        return _not_installed(error)
     except _away() as error:
         return _told(error, 3)
     except (*_known_failures(), *mendable()) as error:
@@ -48,6 +48,24 @@ def exit_status(
     except KeyboardInterrupt:
         print(stopped, file=sys.stderr)
         return 130
+
+
+@contextmanager
+def needing_packages() -> Iterator[None]:
+    """Around the imports of a door: a package that is missing ends it with status 2 and one line
+    that says what to do."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise SystemExit(_not_installed(error)) from None
+
+
+def _not_installed(error: ModuleNotFoundError) -> int:
+    if (error.name or "").split(".")[0] in _OWN_ROOMS:
+        raise error
+    python = f".venv/bin/python {_own_name()}"
+    print(f"error: {error.name} is not installed: make install, then {python}", file=sys.stderr)
+    return 2
 
 
 def _own_name() -> str:

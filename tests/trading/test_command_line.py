@@ -2,14 +2,25 @@
 
 import argparse
 import errno
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from market.bars import BarsError
+from tests.patience import PATIENCE_S
 from trading.command_line import exit_status, utc_instant_ms
 
+ROOT = Path(__file__).resolve().parents[2]
+DOORS = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("*.py", "scripts/*.py", "ml/*.py")
+    for path in ROOT.glob(pattern)
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+)
 JUNE_MS = 1_748_736_000_000  # 2025-06-01 00:00 UTC
 
 
@@ -63,6 +74,20 @@ def test_missing_package_names_the_environment(capsys: pytest.CaptureFixture[str
     missing = ModuleNotFoundError("No module named 'rich'", name="rich")
     assert exit_status(lambda: _raising(missing), stopped="") == 2
     assert "rich is not installed: make install" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_door_without_packages_says_what_to_do(door: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-E", door, "--help"], cwd=ROOT, capture_output=True, text=True,
+        check=False, timeout=PATIENCE_S,
+    )  # fmt: skip
+    if done.returncode:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith(
+            f"is not installed: make install, then .venv/bin/python {door}\n"
+        )
+        assert done.stderr.count("\n") == 1
 
 
 def test_defect_is_not_hidden() -> None:
