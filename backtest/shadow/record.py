@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from backtest.checks.lookahead import same_bits
 from backtest.evidence import flat
 from backtest.forecast_band import BackToPaper, CutRisk, ForecastBand, Inside, watch_band
 from market.bars import Float64s, Int64s
@@ -75,8 +76,7 @@ class ShadowRecord:
     def differing(self, open_ms: Int64s, features: Float64s) -> tuple[int, int]:
         """(rows compared, rows that differ in any bit) beside batch features of those bars."""
         _, mine, theirs = np.intersect1d(self.open_ms, open_ms, return_indices=True)
-        one, other = self.features[mine], features[theirs]
-        same = ((one == other) | (np.isnan(one) & np.isnan(other))).all(axis=1)
+        same = same_bits(self.features[mine], features[theirs]).all(axis=1)
         return len(mine), int((~same).sum())
 
 

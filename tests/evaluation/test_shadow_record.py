@@ -83,6 +83,10 @@ def test_features_of_the_daemon_are_those_of_the_batch(case: Case, folder: Path)
     assert record.differing(bars.open_ms[first:], rows) == (BARS, 0)
     rows[3, 0] = np.nextafter(rows[3, 0], np.inf)
     assert record.differing(bars.open_ms[first:], rows) == (BARS, 1)
+    zero = np.zeros_like(rows)
+    zeros = replace(record, features=zero)
+    assert zeros.differing(bars.open_ms[first:], -zero) == (BARS, BARS)
+    assert zeros.differing(bars.open_ms[first:], zero) == (BARS, 0)
 
 
 def test_record_has_days_trades_and_the_first_balance(case: Case, folder: Path) -> None:
